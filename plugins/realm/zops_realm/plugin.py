@@ -1,0 +1,3 @@
+"""What this plugin declares: it imports zcore only."""
+
+from __future__ import annotations

@@ -1,0 +1,67 @@
+"""What a running command can reach: its settings, its console, the hooks, the database.
+
+`zcore.current()` gives it to code that is deep inside a command; the core makes it once, before
+the command runs. Nothing here connects to anything until it is asked for.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zcore.console import Console
+    from zcore.database import Database
+    from zcore.files import FileStores
+    from zcore.plugins import Plugins
+    from zcore.settings import Settings
+
+
+class Context:
+    """One run of one command."""
+
+    def __init__(self, settings: Settings, console: Console, plugins: Plugins) -> None:
+        self.settings = settings
+        self.console = console
+        self.plugins = plugins
+
+    @cached_property
+    def database(self) -> Database:
+        """The organization's database, connected at first use.
+
+        Raises `zcore.Refused` when the database or file is not there, `zcore.Unreachable` when
+        the server cannot be reached.
+        """
+        from zcore.database import Database
+
+        return Database.open(self.settings)
+
+    @cached_property
+    def files(self) -> FileStores:
+        """Where uploaded files live. Raises `zcore.Refused` when that was not said (see there)."""
+        from zcore.files import FileStores
+
+        return FileStores.open(self.settings, self.database)
+
+    def close(self) -> None:
+        """Give back the connections that were opened."""
+        database = self.__dict__.pop("database", None)
+        if database is not None:
+            database.close()
+
+
+_current: ContextVar[Context] = ContextVar("zops_context")
+
+
+def current() -> Context:
+    """The context of the running command. Raises `RuntimeError` outside of one."""
+    try:
+        return _current.get()
+    except LookupError:
+        raise RuntimeError("zcore.current() is only there while a zops command runs") from None
+
+
+def set_current(context: Context) -> None:
+    """Make `context` the running command's. Called by the core and by `zcore.testing`."""
+    _current.set(context)
