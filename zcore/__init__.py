@@ -18,6 +18,7 @@ from zcore.errors import (
 )
 from zcore.hookspecs import API_VERSION, hookimpl, hookspec
 from zcore.values import (
+    BrokerKind,
     Check,
     CheckResult,
     Command,
@@ -31,6 +32,7 @@ from zcore.values import (
 
 __all__ = [
     "API_VERSION",
+    "BrokerKind",
     "Check",
     "CheckResult",
     "Command",

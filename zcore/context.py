@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from zcore.signals import StopFlag
+
 if TYPE_CHECKING:
     from zcore.console import Console
     from zcore.database import Database
@@ -21,10 +23,17 @@ if TYPE_CHECKING:
 class Context:
     """One run of one command."""
 
-    def __init__(self, settings: Settings, console: Console, plugins: Plugins) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        console: Console,
+        plugins: Plugins,
+        stop: StopFlag | None = None,
+    ) -> None:
         self.settings = settings
         self.console = console
         self.plugins = plugins
+        self.stop = stop or StopFlag()
 
     @cached_property
     def database(self) -> Database:

@@ -99,9 +99,11 @@ class CheckResult:
 class Worker:
     """What handles the events of one queue.
 
-    `target` names `(events: Sequence[Event], context: zcore.broker.WorkContext) -> None`; `batch`
-    is the most events it takes at once; `ready` names a function that says why it cannot work
-    here ("" when it can); `lease` asks for exactly one effect although delivered twice.
+    `target` names `(events: Sequence[Event], context: WorkContext) -> Iterable[Rejected] | None`
+    (types of `zcore.broker`): the events that can never be handled, everything else is done;
+    `batch` is the most events it takes at once; `ready` names `(context: zcore.Context) -> str`
+    that says why it cannot work here ("" when it can); `lease` asks for exactly one effect
+    although delivered twice.
     """
 
     queue: str
@@ -110,6 +112,18 @@ class Worker:
     batch: int = 1
     ready: str = ""
     lease: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerKind:
+    """A kind of message broker, chosen by the scheme of the setting `broker`.
+
+    `target` names `(url: str, settings: Settings) -> zcore.broker.Broker`, called when a command
+    needs the broker; a broker without a URL (`embedded`) has its name as the scheme.
+    """
+
+    scheme: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,79 @@
 """What this plugin declares: it imports zcore only."""
 
 from __future__ import annotations
+
+from types import ModuleType
+
+from zcore import BrokerKind, Check, Command, Worker, hookimpl
+
+zops_api = 1
+
+
+@hookimpl
+def zops_commands() -> list[Command]:
+    """`zops process-queue` and `zops queue ...`."""
+    return [
+        Command(
+            "process-queue",
+            "zops_queue.cli:process_queue",
+            "Handle the events of queues.",
+            group="Queues",
+        ),
+        Command(
+            "queue",
+            "zops_queue.cli:queue",
+            "Look into queues, publish to them, empty them.",
+            group="Queues",
+        ),
+    ]
+
+
+@hookimpl
+def zops_hookspecs() -> ModuleType:
+    """The hooks that this plugin defines."""
+    from zops_queue import hookspecs
+
+    return hookspecs
+
+
+@hookimpl
+def zops_queue_workers() -> list[Worker]:
+    """Workers for the server's queues, and one that does nothing."""
+    return [
+        Worker(
+            "user_activity",
+            "zops_queue.workers.user_activity:handle",
+            "Counts the requests of each user.",
+            batch=100,
+            ready="zops_queue.workers:needs_database",
+        ),
+        Worker(
+            "user_activity_interval",
+            "zops_queue.workers.user_activity_interval:handle",
+            "Notes when each user was active.",
+            batch=100,
+            ready="zops_queue.workers:needs_database",
+        ),
+        Worker(
+            "noop",
+            "zops_queue.workers.noop:handle",
+            "Does nothing, to measure all the rest.",
+            batch=100,
+        ),
+    ]
+
+
+@hookimpl
+def zops_queue_brokers() -> list[BrokerKind]:
+    """A file in the data folder, and RabbitMQ."""
+    return [
+        BrokerKind("embedded", "zops_queue.embedded.broker:connect"),
+        BrokerKind("amqp", "zops_queue.amqp.broker:connect"),
+        BrokerKind("amqps", "zops_queue.amqp.broker:connect"),
+    ]
+
+
+@hookimpl
+def zops_checks() -> list[Check]:
+    """Is the broker there?"""
+    return [Check("broker", "zops_queue.checks:broker", "is the broker there, are events stuck?")]

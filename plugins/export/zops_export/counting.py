@@ -1,0 +1,38 @@
+"""How many rows an export would take, without taking them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from zcore.schema import tables
+from zcore.schema.facts import exported_tables, table_facts
+from zops_export.selection import Selection, messages, user_messages, users
+
+
+def count_rows(connection: sa.Connection, selection: Selection) -> dict[str, int]:
+    """Rows of each key of an export."""
+    counts: dict[str, int] = {}
+    for table in exported_tables(dict(tables)):
+        if table is users:
+            ordinary, dummies, bots = table_facts(users).keys
+            counts[ordinary] = _count(connection, selection.users_where(dummies=False))
+            counts[dummies] = _count(connection, selection.users_where(dummies=True))
+            counts[bots] = len(selection.bots)
+        elif table is user_messages:
+            query = (
+                sa.select(sa.func.count())
+                .select_from(user_messages)
+                .join(messages, messages.c.id == user_messages.c.message_id)
+                .where(selection.message_condition(), selection.user_message_owner())
+            )
+            counts[table.name] = connection.execute(query).scalar_one()
+        elif table_facts(table).keys:
+            counts[table.name] = _count(connection, selection.where(table), table)
+    return dict(sorted(counts.items()))
+
+
+def _count(
+    connection: sa.Connection, condition: sa.ColumnElement[bool], table: sa.Table = users
+) -> int:
+    query = sa.select(sa.func.count()).select_from(table).where(condition)
+    return connection.execute(query).scalar_one()

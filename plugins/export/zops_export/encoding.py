@@ -1,0 +1,105 @@
+"""A row of the database as a row of an export: one SQL expression that yields JSON text.
+
+What each column becomes follows from its type and its facts in `zcore.schema`; there is no list
+of columns here. The database does the work, so that Python never looks into a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from zcore.schema.facts import column_facts, columns_by_key, table_facts
+from zcore.schema.types import GuidText, Json, SearchVector, UtcDateTime
+
+Text = sa.ColumnElement[str]
+
+
+def row_json(
+    table: sa.Table, dialect: str, replaced: Mapping[str, sa.ColumnElement[Any]] | None = None
+) -> Text:
+    """The JSON object of a row of `table`, with the keys that exports have.
+
+    `dialect` is "postgresql" or "sqlite". `replaced` gives other expressions for some keys: SQL
+    that yields the JSON text of the value.
+    """
+    values = {key: value_json(column, dialect) for key, column in columns_by_key(table).items()}
+    for extra in table_facts(table).extra_keys:
+        repeated = extra.column
+        values[extra.key] = (
+            sa.literal_column("'[]'")
+            if repeated is None
+            else value_json(table.c[repeated], dialect)
+        )
+    return object_json(values | dict(replaced or {}))
+
+
+def object_json(values: Mapping[str, sa.ColumnElement[Any]]) -> Text:
+    """The JSON object with these keys, from expressions that yield the JSON text of each value."""
+    parts: list[sa.ColumnElement[Any]] = []
+    opening = "{"
+    for key, value in values.items():
+        parts += [sa.literal_column(f"'{opening}\"{key}\": '"), value]
+        opening = ", "
+    return _joined([*parts, sa.literal_column("'}'")])
+
+
+def _joined(parts: list[sa.ColumnElement[Any]]) -> Text:
+    """Text joined by `||`, as a balanced tree: a long chain would be a deep one."""
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    left, right = _joined(parts[:middle]), _joined(parts[middle:])
+    return left.op("||", precedence=6, return_type=sa.Text())(right)
+
+
+def value_json(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
+    """The JSON text of a column's value; `null` when there is none."""
+    encode = _postgresql if dialect == "postgresql" else _sqlite
+    encoded = encode(column)
+    if not column.nullable:
+        return encoded
+    return sa.func.coalesce(encoded, sa.literal_column("'null'"))
+
+
+def _postgresql(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    kind = column.type
+    if isinstance(kind, UtcDateTime):
+        if column_facts(column).iso_time:
+            return _as_text(sa.func.to_json(column))
+        return _as_text(sa.extract("epoch", column))
+    if isinstance(kind, (sa.Integer, sa.Boolean, Json)):
+        return _as_text(column)
+    if isinstance(kind, (GuidText, SearchVector)):
+        return _as_text(sa.func.to_json(_as_text(column)))
+    return _as_text(sa.func.to_json(column))
+
+
+def _sqlite(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    kind = column.type
+    if isinstance(kind, UtcDateTime):
+        if column_facts(column).iso_time:
+            text = sa.func.replace(sa.type_coerce(column, sa.Text), " ", "T")
+            return sa.func.json_quote(text.op("||")(sa.literal_column("'+00:00'")))
+        return _seconds_of_text(column)
+    if isinstance(kind, sa.Boolean):
+        return sa.case((column.is_(True), "true"), (column.is_(False), "false"))
+    if isinstance(kind, sa.Integer):
+        return sa.cast(column, sa.Text)
+    if isinstance(kind, Json):
+        return sa.type_coerce(column, sa.Text)
+    return sa.func.json_quote(sa.type_coerce(column, sa.Text))
+
+
+def _seconds_of_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """SQLite keeps 'YYYY-MM-DD HH:MM:SS.ffffff': whole seconds by its calendar, plus the rest."""
+    text = sa.type_coerce(column, sa.Text)
+    whole = sa.func.strftime("%s", sa.func.substr(text, 1, 19))
+    rest = sa.func.substr(text, 20, 7)
+    return sa.func.printf("%!.6f", whole + sa.cast(rest, sa.REAL)).cast(sa.Text)
+
+
+def _as_text(expression: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.cast(expression, sa.Text)

@@ -1,0 +1,43 @@
+"""The hooks that the export plugin defines for plugins of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from zcore import hookspec
+
+if TYPE_CHECKING:
+    from zcore import Stage
+
+
+@hookspec
+def zops_import_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # a specification
+    """Stages of `zops import`.
+
+    Called when an import begins. The stages of all plugins form one graph and run one after the
+    other in dependency order, all inside the one transaction of the import: what a stage writes
+    through `job.writer` appears together with everything else, or not at all. A stage that raises
+    takes the whole import back; raising `zcore.Refused` with a hint is how it says no.
+
+    `target` is called with the job (`zops_export.import_job.ImportJob`): `job.source` is the
+    export, `job.writer.connection` the transaction, `job.ids` finds the new id of an old one,
+    `job.realm_id` is the new organization's id.
+
+    Example::
+
+        from zcore import Stage, hookimpl
+
+        @hookimpl
+        def zops_import_stages():
+            return [Stage("acme-welcome", "zops_acme.imports:greet", needs=("finish-rows",))]
+
+        # zops_acme/imports.py
+        import sqlalchemy as sa
+        from zcore.schema.realms import zerver_realm
+
+        def greet(job):
+            change = sa.update(zerver_realm).where(zerver_realm.c.id == job.realm_id)
+            job.writer.connection.execute(change.values(description="Imported by Acme"))
+            return {"rows": 1}
+    """

@@ -1,0 +1,235 @@
+"""JSON of any size, row by row: the tables of an export are read in blocks of rows.
+
+A file of an export is one object whose values are mostly arrays of rows, and may be larger than
+memory. The parser below cuts a block of whole rows out of the stream and gives it to a fast JSON
+decoder. It finds the cut without looking into the rows: a place that looks like the border
+between two rows (`}` `,` `{`) is one exactly when everything before it decodes as complete rows,
+because JSON can be read in only one way from its beginning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import msgspec
+
+from zcore import Refused
+
+BLOCK_BYTES = 1 << 20
+LARGEST_ROW_BYTES = 1 << 28
+LONGEST_WORD = 64
+
+JsonRow = dict[str, object]
+
+BORDER = re.compile(rb"\}(\s*),\s*\{")
+TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+PLACE = re.compile(r"\(byte (\d+)\)")
+SPACE = re.compile(rb"\s*")
+SCALAR = re.compile(rb"[^,}\]\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of one table, in file order."""
+
+    table: str
+    rows: list[JsonRow]
+
+
+class NotJson(Refused):
+    """The file is not JSON, or not of the shape that exports have."""
+
+    code = "not-json"
+
+
+def read_tables(stream: BinaryIO, name: str) -> Iterator[Rows]:
+    """The rows of each table in the file `name`, block by block, in file order.
+
+    A table whose list is empty comes once, without rows, so that its presence is seen. Values that
+    are no list of objects are passed over. Raises `NotJson` naming the file and what is wrong.
+    """
+    return _Parser(stream, name).tables()
+
+
+def read_records(stream: BinaryIO, name: str) -> Iterator[JsonRow]:
+    """The objects of a file that is one array (`records.json`). Raises `NotJson`."""
+    parser = _Parser(stream, name)
+    parser.expect(b"[")
+    for block in parser.array("records"):
+        yield from block.rows
+
+
+def read_document(stream: BinaryIO, name: str) -> object:
+    """A small file, whole. Raises `NotJson`."""
+    try:
+        return msgspec.json.decode(stream.read())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotJson(f"{name} is not JSON: {error}") from error
+
+
+class _Parser:
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.stream = stream
+        self.name = name
+        self.buffer = b""
+        self.ended = False
+
+    def tables(self) -> Iterator[Rows]:
+        self.expect(b"{")
+        if self.peek() == b"}":
+            return
+        while True:
+            table = self.string()
+            self.expect(b":")
+            if self.peek() == b"[":
+                self.expect(b"[")
+                yield from self.array(table)
+            else:
+                self.skip_value()
+            if self.expect(b",}") == b"}":
+                break
+        if self.peek():
+            raise self.broken("there is something behind its end")
+
+    def array(self, table: str) -> Iterator[Rows]:
+        """The rows of an array whose `[` was just read, with its `]`."""
+        if self.peek() == b"]":
+            self.expect(b"]")
+            yield Rows(table, [])
+            return
+        while True:
+            rows, more = self.block(table)
+            yield Rows(table, rows)
+            if not more:
+                return
+
+    def block(self, table: str) -> tuple[list[JsonRow], bool]:
+        """Cut whole rows off the buffer; False when the array ended with them."""
+        wanted = BLOCK_BYTES
+        while True:
+            self.fill(wanted)
+            limit = len(self.buffer)
+            while border := self.last_border(limit):
+                cut = border.start() + 1
+                rows, end = self.decode(self.buffer[:cut] + b"]", table)
+                if rows is not None:
+                    self.buffer = self.buffer[border.end() - 1 :]
+                    return rows, True
+                if end is not None:
+                    return self.finish(end, table), False
+                limit = border.start()
+            rows, end = self.decode(self.buffer, table)
+            if rows is not None:
+                self.buffer = b""
+                return rows, False
+            if end is not None:
+                return self.finish(end, table), False
+            if self.ended:
+                raise self.broken(f"it ends in the middle of {table}")
+            if wanted > LARGEST_ROW_BYTES:
+                raise self.broken(f"a row of {table} is larger than {LARGEST_ROW_BYTES} bytes")
+            wanted = len(self.buffer) * 2
+
+    def last_border(self, limit: int) -> re.Match[bytes] | None:
+        """The last place before `limit` that looks like the border between two rows."""
+        while (comma := self.buffer.rfind(b"}", 0, limit)) > 0:
+            if (match := BORDER.match(self.buffer, comma)) and match.end() <= len(self.buffer):
+                return match
+            limit = comma
+        return None
+
+    def decode(self, rows: bytes, table: str) -> tuple[list[JsonRow] | None, int | None]:
+        """Decode `[` + rows: the rows; or where the array ended before; or neither: unfinished."""
+        try:
+            return ROWS.decode(b"[" + rows), None
+        except msgspec.ValidationError as error:
+            raise self.broken(f"{table}: {error}") from error
+        except msgspec.DecodeError as error:
+            if found := TRAILING.search(str(error)):
+                # The decoder counts the bytes up to and with the first one that does not belong.
+                return None, rows.rfind(b"]", 0, int(found.group(1)) - 1) + 1
+            if "truncated" in str(error) or self.cut_off(error, rows):
+                return None, None
+            raise self.broken(f"{table}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise self.broken(f"{table}: text that is not UTF-8") from error
+
+    def cut_off(self, error: msgspec.DecodeError, rows: bytes) -> bool:
+        """Is it a number or a word that goes on where the buffer ends?"""
+        place = PLACE.search(str(error))
+        return not self.ended and place is not None and len(rows) - int(place.group(1)) < LONGEST_WORD
+
+    def finish(self, end: int, table: str) -> list[JsonRow]:
+        """The last rows of an array that ends `end` bytes into the buffer."""
+        rows, _ = self.decode(self.buffer[:end], table)
+        if rows is None:
+            raise self.broken(f"{table} cannot be read")
+        self.buffer = self.buffer[end:]
+        return rows
+
+    def string(self) -> str:
+        self.expect(b'"', keep=True)
+        while (end := self.buffer.find(b'"', 1)) < 0 and not self.ended:
+            self.fill(len(self.buffer) + BLOCK_BYTES)
+        try:
+            text = msgspec.json.decode(self.buffer[: end + 1], type=str)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self.broken("a key cannot be read") from error
+        self.buffer = self.buffer[end + 1 :]
+        return text
+
+    def skip_value(self) -> None:
+        """Pass over a value that is no list: a word, a number, or a small object."""
+        self.peek()
+        if self.buffer[:1] in (b"{", b'"'):
+            self.fill(BLOCK_BYTES)
+            try:
+                msgspec.json.decode(self.buffer)
+            except msgspec.DecodeError as error:
+                if found := TRAILING.search(str(error)):
+                    self.buffer = self.buffer[int(found.group(1)) - 1 :]
+                    return
+                raise self.broken(str(error)) from error
+        if not (match := SCALAR.match(self.buffer)):
+            raise self.broken("a value is missing")
+        self.buffer = self.buffer[match.end() :]
+
+    def peek(self) -> bytes:
+        """The next byte that is no space; nothing at the end of the file."""
+        while True:
+            match = SPACE.match(self.buffer)
+            self.buffer = self.buffer[match.end() if match else 0 :]
+            if self.buffer or self.ended:
+                return self.buffer[:1]
+            self.fill(1)
+
+    def expect(self, choices: bytes, *, keep: bool = False) -> bytes:
+        found = self.peek()
+        if not found:
+            raise self.broken("it ends too early")
+        if found not in choices:
+            wanted = " or ".join(repr(chr(choice)) for choice in choices)
+            raise self.broken(f"{wanted} is missing")
+        if not keep:
+            self.buffer = self.buffer[1:]
+        return found
+
+    def fill(self, size: int) -> None:
+        """Read until the buffer holds `size` bytes, or the file ends."""
+        missing = size - len(self.buffer)
+        if missing > 0 and not self.ended:
+            parts = [self.buffer]
+            while missing > 0 and (part := self.stream.read(max(missing, BLOCK_BYTES // 4))):
+                parts.append(part)
+                missing -= len(part)
+            self.ended = missing > 0
+            self.buffer = b"".join(parts)
+
+    def broken(self, reason: str) -> NotJson:
+        return NotJson(f"{self.name} is not JSON of an export: {reason}")
+
+
+ROWS = msgspec.json.Decoder(list[JsonRow])

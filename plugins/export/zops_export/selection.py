@@ -1,0 +1,324 @@
+"""Which rows belong to an export: the server's rules, as SQL.
+
+The names are those of the rules: U are the realm's users without the system bots (which live in a
+realm of their own), S everybody who may have sent a message, X the system bots.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from zcore.schema import tables
+
+SYSTEM_BOT_EMAILS = (
+    "emailgateway@zulip.com",
+    "notification-bot@zulip.com",
+    "welcome-bot@zulip.com",
+)
+SYSTEM_BOT_REALM = "zulipinternal"
+PERSONAL, CHANNEL, GROUP = 1, 2, 3
+
+# Tables that belong to users; the other ones with a realm_id belong to the realm.
+BY_USER = {
+    "zerver_service": "user_profile_id",
+    "zerver_botstoragedata": "bot_profile_id",
+    "zerver_botconfigdata": "bot_profile_id",
+    "zerver_alertword": "user_profile_id",
+    "zerver_customprofilefieldvalue": "user_profile_id",
+    "zerver_muteduser": "user_profile_id",
+    "zerver_onboardingstep": "user_id",
+    "zerver_savedsnippet": "user_profile_id",
+    "zerver_useractivity": "user_profile_id",
+    "zerver_useractivityinterval": "user_profile_id",
+    "zerver_userpresence": "user_profile_id",
+    "zerver_userstatus": "user_profile_id",
+    "zerver_usertopic": "user_profile_id",
+}
+
+Condition = sa.ColumnElement[bool]
+Ids = sa.Select[tuple[int]]
+
+users = tables["zerver_userprofile"]
+channels = tables["zerver_stream"]
+recipients = tables["zerver_recipient"]
+subscriptions = tables["zerver_subscription"]
+messages = tables["zerver_message"]
+user_messages = tables["zerver_usermessage"]
+attachments = tables["zerver_attachment"]
+
+
+class Mode(enum.Enum):
+    """How much of the messages an export takes; the values are the server's numbers."""
+
+    PUBLIC = 1
+    CONSENT = 2
+    FULL = 3
+
+    @property
+    def label(self) -> str:
+        """The mode's word in reports."""
+        return {1: "public", 2: "full with consent", 3: "full"}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemBot:
+    """A bot that posts in every realm: its usual address, its id and recipient on this server."""
+
+    email: str
+    user_id: int
+    recipient_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows of one realm in one mode. Every method yields a condition or a query, no rows."""
+
+    realm_id: int
+    mode: Mode
+    bots: tuple[SystemBot, ...]
+
+    def where(self, table: sa.Table) -> Condition:
+        """The rows of `table` that an export carries (of users: all, see `users_where`)."""
+        if table.name in BY_USER:
+            return table.c[BY_USER[table.name]].in_(self.user_ids())
+        special = {
+            "zerver_realm": lambda: table.c.id == self.realm_id,
+            "zerver_client": sa.true,
+            "zerver_scheduledmessage": self._scheduled_messages,
+            "zerver_huddle": lambda: table.c.id.in_(self._kept_groups(recipients.c.type_id)),
+            "zerver_recipient": self.recipient_condition,
+            "zerver_subscription": self._subscriptions,
+            "zerver_message": self.message_condition,
+            "zerver_reaction": lambda: table.c.message_id.in_(self.message_ids()),
+            "zerver_attachment": self._attachments,
+            "zerver_usergroupmembership": lambda: table.c.user_group_id.in_(self._group_ids()),
+            "zerver_groupgroupmembership": lambda: table.c.supergroup_id.in_(self._group_ids()),
+        }
+        if table.name in special:
+            return special[table.name]()
+        realm: Condition = table.c.realm_id == self.realm_id
+        return realm
+
+    # Users
+
+    def users_where(self, *, dummies: bool | None = None) -> Condition:
+        """U; only mirror dummies, or only the others, when asked."""
+        mine = sa.and_(
+            users.c.realm_id == self.realm_id, users.c.email.not_in(SYSTEM_BOT_EMAILS)
+        )
+        return mine if dummies is None else sa.and_(mine, users.c.is_mirror_dummy.is_(dummies))
+
+    def user_ids(self, *, dummies: bool | None = None) -> Ids:
+        """The ids of `users_where`."""
+        return sa.select(users.c.id).where(self.users_where(dummies=dummies))
+
+    def consenting_ids(self) -> Ids:
+        """Active humans who let their private data be exported."""
+        return sa.select(users.c.id).where(
+            users.c.realm_id == self.realm_id,
+            users.c.is_active,
+            sa.not_(users.c.is_bot),
+            users.c.allow_private_data_export,
+        )
+
+    def _bot_ids(self) -> list[int]:
+        return [bot.user_id for bot in self.bots]
+
+    def _sender(self) -> Condition:
+        return sa.or_(
+            messages.c.sender_id.in_(self.user_ids()), messages.c.sender_id.in_(self._bot_ids())
+        )
+
+    # Recipients and subscriptions
+
+    def _channel_recipients(self, *conditions: Condition) -> Ids:
+        found = sa.select(channels.c.id).where(channels.c.realm_id == self.realm_id, *conditions)
+        return sa.select(recipients.c.id).where(
+            recipients.c.type == CHANNEL, recipients.c.type_id.in_(found)
+        )
+
+    def _subscribed_personal(self) -> Ids:
+        """Recipients of direct messages to those users who have the subscription for it."""
+        return (
+            sa.select(recipients.c.id)
+            .join(subscriptions, subscriptions.c.recipient_id == recipients.c.id)
+            .where(
+                recipients.c.type == PERSONAL, subscriptions.c.user_profile_id.in_(self.user_ids())
+            )
+        )
+
+    def _kept_groups(self, column: sa.ColumnElement[Any]) -> Ids:
+        """Direct message groups with users of this realm and of no other."""
+        mine = sa.select(subscriptions.c.recipient_id).where(
+            subscriptions.c.user_profile_id.in_(self.user_ids())
+        )
+        foreign = (
+            sa.select(subscriptions.c.recipient_id)
+            .join(users, users.c.id == subscriptions.c.user_profile_id)
+            .join(recipients, recipients.c.id == subscriptions.c.recipient_id)
+            .where(users.c.realm_id != self.realm_id, recipients.c.type == GROUP)
+        )
+        return sa.select(column).where(
+            recipients.c.type == GROUP, recipients.c.id.in_(mine), recipients.c.id.not_in(foreign)
+        )
+
+    def _base_recipients(self) -> Condition:
+        """The recipients that the server's own export knows."""
+        return sa.or_(
+            recipients.c.id.in_(self._subscribed_personal()),
+            recipients.c.id.in_(self._channel_recipients()),
+            recipients.c.id.in_(self._kept_groups(recipients.c.id)),
+        )
+
+    def recipient_condition(self) -> Condition:
+        """The recipients, and those users' that an exported message names though they have no
+        subscription (their account was deleted, their messages were kept): without them the
+        server's export leaves such messages pointing at nothing.
+        """
+        named = sa.exists().where(
+            messages.c.recipient_id == recipients.c.id, self.message_condition()
+        )
+        deleted = sa.and_(
+            recipients.c.type == PERSONAL,
+            recipients.c.type_id.in_(self.user_ids()),
+            recipients.c.id.not_in(self._subscribed_personal()),
+        )
+        return sa.or_(self._base_recipients(), sa.and_(deleted, named))
+
+    def _subscriptions(self) -> Condition:
+        recipient = subscriptions.c.recipient_id
+        personal = sa.select(recipients.c.id).where(recipients.c.type == PERSONAL)
+        return sa.or_(
+            sa.and_(
+                subscriptions.c.user_profile_id.in_(self.user_ids()), recipient.in_(personal)
+            ),
+            recipient.in_(self._channel_recipients()),
+            recipient.in_(self._kept_groups(recipients.c.id)),
+        )
+
+    def _group_ids(self) -> Ids:
+        groups = tables["zerver_usergroup"]
+        return sa.select(groups.c.id).where(groups.c.realm_id == self.realm_id)
+
+    # Messages
+
+    def message_ids(self) -> Ids:
+        """The ids of all exported messages."""
+        return sa.select(messages.c.id).where(self.message_condition())
+
+    def message_condition(self) -> Condition:
+        """The exported messages. Where the server's queries overlap, a message counts once."""
+        chosen = {
+            Mode.PUBLIC: self._public_messages,
+            Mode.CONSENT: self._messages_with_consent,
+            Mode.FULL: self._all_messages,
+        }[self.mode]
+        return sa.and_(messages.c.realm_id == self.realm_id, chosen())
+
+    def _public_messages(self) -> Condition:
+        public = self._channel_recipients(sa.not_(channels.c.invite_only))
+        return sa.and_(self._sender(), messages.c.recipient_id.in_(public))
+
+    def _all_messages(self) -> Condition:
+        known = sa.select(recipients.c.id).where(self._base_recipients())
+        to_dummies = self._personal_of(
+            sa.or_(
+                recipients.c.type_id.in_(self.user_ids(dummies=True)),
+                recipients.c.type_id.in_(self._bot_ids()),
+            )
+        )
+        ordinary = messages.c.sender_id.in_(self.user_ids(dummies=False))
+        return sa.or_(
+            sa.and_(self._sender(), messages.c.recipient_id.in_(known)),
+            sa.and_(ordinary, messages.c.recipient_id.in_(to_dummies)),
+        )
+
+    def _messages_with_consent(self) -> Condition:
+        consenting = self.consenting_ids()
+        recipient = messages.c.recipient_id
+        known = sa.select(recipients.c.id).where(self._base_recipients())
+        public = self._channel_recipients(sa.not_(channels.c.invite_only))
+        protected = self._channel_recipients(sa.not_(channels.c.history_public_to_subscribers))
+        seen_by = sa.select(subscriptions.c.recipient_id).where(
+            subscriptions.c.user_profile_id.in_(consenting)
+        )
+        had = sa.exists().where(
+            user_messages.c.message_id == messages.c.id,
+            user_messages.c.user_profile_id.in_(consenting),
+        )
+        others = self._personal_of(
+            sa.or_(
+                sa.and_(
+                    recipients.c.type_id.in_(self.user_ids()),
+                    recipients.c.type_id.not_in(consenting),
+                ),
+                recipients.c.type_id.in_(self._bot_ids()),
+            )
+        )
+        open_history = sa.or_(
+            recipient.in_(public), sa.and_(recipient.in_(seen_by), recipient.not_in(protected))
+        )
+        return sa.or_(
+            sa.and_(self._sender(), recipient.in_(known), open_history),
+            sa.and_(self._sender(), recipient.in_(seen_by), recipient.in_(protected), had),
+            sa.and_(messages.c.sender_id.in_(consenting), recipient.in_(others)),
+        )
+
+    def _personal_of(self, whose: Condition) -> Ids:
+        return sa.select(recipients.c.id).where(recipients.c.type == PERSONAL, whose)
+
+    def user_message_owner(self) -> Condition:
+        """Whose user messages are exported: no mirror dummy's; with consent, who consents."""
+        owner = user_messages.c.user_profile_id
+        ordinary: Condition = owner.in_(self.user_ids(dummies=False))
+        if self.mode is not Mode.CONSENT:
+            return ordinary
+        return sa.and_(ordinary, owner.in_(self.consenting_ids()))
+
+    def _scheduled_messages(self) -> Condition:
+        scheduled = tables["zerver_scheduledmessage"]
+        mine: Condition = scheduled.c.realm_id == self.realm_id
+        if self.mode is Mode.PUBLIC:
+            return sa.false()
+        if self.mode is Mode.CONSENT:
+            return sa.and_(mine, scheduled.c.sender_id.in_(self.consenting_ids()))
+        return mine
+
+    def scheduled_ids(self) -> Ids:
+        """The ids of the exported scheduled messages."""
+        return sa.select(tables["zerver_scheduledmessage"].c.id).where(self._scheduled_messages())
+
+    def _attachments(self) -> Condition:
+        links = tables["zerver_attachment_messages"]
+        scheduled = tables["zerver_attachment_scheduled_messages"]
+        in_messages = sa.select(links.c.attachment_id).where(
+            links.c.message_id.in_(self.message_ids())
+        )
+        in_scheduled = sa.select(scheduled.c.attachment_id).where(
+            scheduled.c.scheduledmessage_id.in_(self.scheduled_ids())
+        )
+        return sa.and_(
+            attachments.c.realm_id == self.realm_id,
+            sa.or_(attachments.c.id.in_(in_messages), attachments.c.id.in_(in_scheduled)),
+        )
+
+
+def find_system_bots(connection: sa.Connection, string_id: str) -> tuple[SystemBot, ...]:
+    """The system bots that exports of the realm `string_id` name; its own export names none."""
+    if string_id == SYSTEM_BOT_REALM:
+        return ()
+    query = (
+        sa.select(sa.func.lower(users.c.email), users.c.id, recipients.c.id)
+        .join(
+            recipients,
+            sa.and_(recipients.c.type_id == users.c.id, recipients.c.type == PERSONAL),
+        )
+        .where(sa.func.lower(users.c.email).in_(SYSTEM_BOT_EMAILS), users.c.is_bot)
+        .order_by(users.c.id)
+    )
+    found = {email: SystemBot(email, *ids) for email, *ids in connection.execute(query)}
+    return tuple(sorted(found.values(), key=lambda bot: bot.user_id))

@@ -1,0 +1,156 @@
+"""The folder that an export is written in, beside its final place and under another name.
+
+Nothing of it can be read by others, not even for a moment: folders are made 0700, files 0600. What
+was written is hashed on the way, so that the manifest needs no second reading. Published by
+renaming, when everything is on the disk; otherwise removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from zcore import Failed, Refused
+
+BUFFER_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """One finished file of an export: its path inside, size in bytes, SHA-256 in hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class HashingFile:
+    """A new file that knows its size and hash when it is closed."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._hash = hashlib.sha256()
+        self._parts: list[bytes] = []
+        self._waiting = 0
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Add `data`."""
+        self._parts.append(data)
+        self._waiting += len(data)
+        if self._waiting >= BUFFER_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        block = b"".join(self._parts)
+        self._raw.write(block)
+        self._hash.update(block)
+        self.size += len(block)
+        self._parts.clear()
+        self._waiting = 0
+
+    def finish(self) -> str:
+        """Write what is left; the SHA-256 in hex."""
+        self._flush()
+        return self._hash.hexdigest()
+
+
+class WorkFolder:
+    """A private folder beside `target`, which becomes the export or is thrown away."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        self.files: dict[str, WrittenFile] = {}
+        self._make(self.path)
+
+    def _make(self, folder: Path) -> None:
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise Refused(
+                f"cannot write to {self.target.parent}: {error.strerror}",
+                hint="choose another place with --output",
+            ) from error
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[HashingFile]:
+        """A new file `name` (a relative path) of the export."""
+        path = self._inside(name)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as raw:
+                file = HashingFile(raw)
+                yield file
+                digest = file.finish()
+        except OSError as error:
+            raise Failed(f"cannot write {name} of the export: {error.strerror}") from error
+        self.files[name] = WrittenFile(name, file.size, digest)
+
+    def copy(self, name: str, content: BinaryIO) -> int:
+        """A new file with `content`; its size in bytes."""
+        with self.open(name) as file:
+            while block := content.read(BUFFER_BYTES):
+                file.write(block)
+        return self.files[name].size
+
+    def _inside(self, name: str) -> Path:
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+            raise Failed(f"{name!r} is no name for a file inside an export")
+        folder = self.path
+        for part in parts[:-1]:
+            folder = folder / part
+            self._make(folder)
+        return folder / parts[-1]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all files."""
+        return sum(file.size for file in self.files.values())
+
+    def publish(self) -> None:
+        """Give the folder its final name, once everything in it is on the disk."""
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                _sync(Path(folder, name))
+            _sync(Path(folder))
+        if self.target.exists():
+            raise Refused(f"{self.target} appeared while the export was made")
+        self.path.rename(self.target)
+        _sync(self.target.parent)
+
+    def remove(self) -> None:
+        """Throw everything away."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish_file(aside: Path, target: Path) -> None:
+    """Give the finished file `aside` its final name; `Refused` when something is there by now."""
+    _sync(aside)
+    try:
+        os.link(aside, target)
+    except FileExistsError:
+        raise Refused(f"{target} appeared while the export was made") from None
+    except OSError:  # a file system without links: the name was free a moment ago
+        aside.rename(target)
+        return
+    aside.unlink()
+    _sync(target.parent)

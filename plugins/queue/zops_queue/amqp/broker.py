@@ -1,0 +1,196 @@
+"""RabbitMQ as a broker: see `zcore.broker.Broker` for what each call means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pika import spec
+
+from zcore.broker import DeadLetter, Delivery, Failure, QueueState
+from zcore.text import mask_passwords
+from zops_queue.amqp import names
+from zops_queue.amqp.consumer import AmqpConsumer
+from zops_queue.amqp.link import Channel, Link, NoSuchQueue
+from zops_queue.amqp.publisher import Message, Publisher
+
+if TYPE_CHECKING:
+    from zcore.settings import Settings
+
+MOVED_AT_ONCE = 500
+
+
+def connect(url: str, settings: Settings) -> AmqpBroker:
+    """The RabbitMQ at `url`."""
+    return AmqpBroker(url)
+
+
+class AmqpBroker:
+    """One connection to RabbitMQ."""
+
+    def __init__(self, url: str) -> None:
+        self._link = Link(url, f"RabbitMQ at {mask_passwords(url)}")
+        self._declared: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """The URL with its password masked."""
+        return self._link.name
+
+    def declare(self, queue: str) -> None:
+        """Durable and without arguments, exactly as the server declares it."""
+        self._declare(queue, {})
+
+    def publish(self, queue: str, bodies: Iterable[bytes]) -> int:
+        """Persistent messages through the default exchange, as the server's own."""
+        self.declare(queue)
+        return self._publisher.publish(queue, bodies)
+
+    def consume(self, prefetch: Mapping[str, int], label: str) -> AmqpConsumer:
+        """One channel; its prefetch is counted for each queue."""
+        return AmqpConsumer(self._link, self._publisher, self._declare, prefetch, label)
+
+    def queues(self) -> Sequence[str]:
+        """AMQP has no way to ask for the names of queues."""
+        return ()
+
+    def state(self, queue: str) -> QueueState | None:
+        """Counts, asked queue by queue. The delayed come first: then they can only be moved on."""
+        steps = [self._look(names.retry_queue(queue, step)) for step in names.DELAY_STEPS]
+        dead = self._look(names.dead_queue(queue))
+        found = self._look(queue)
+        if found is None:
+            return None
+        return QueueState(
+            queue=queue,
+            ready=found.message_count,
+            delayed=sum(step.message_count for step in steps if step),
+            dead=dead.message_count if dead else 0,
+            consumers=found.consumer_count,
+        )
+
+    def peek(self, queue: str, most: int) -> Sequence[Delivery]:
+        """Get messages and put them back: RabbitMQ marks them as redelivered."""
+        return [
+            Delivery(
+                queue=queue,
+                body=body,
+                tag=method.delivery_tag,
+                attempts=names.count_of(properties.headers, names.ATTEMPTS),
+                redelivered=method.redelivered,
+            )
+            for method, properties, body in self._peek(queue, most)
+        ]
+
+    def dead_letters(self, queue: str, most: int) -> Sequence[DeadLetter]:
+        """As `peek`, of the dead letters."""
+        found = self._peek(names.dead_queue(queue), most)
+        return [_dead_letter(queue, properties, body) for _, properties, body in found]
+
+    def hasten(self, queue: str, seconds: float) -> None:
+        """Move what waits in the longer retry queues to a shorter one."""
+        short = names.step_for(seconds)
+        target = names.retry_queue(queue, short)
+        for step in names.DELAY_STEPS:
+            source = names.retry_queue(queue, step)
+            if step > short and (found := self._look(source)) and found.message_count:
+                self._declare(target, names.retry_arguments(queue, short))
+                self._move(source, target, found.message_count)
+
+    def purge(self, queue: str) -> int:
+        """Purge the queue and its retry queues."""
+        purged = 0
+        for name in [queue, *(names.retry_queue(queue, step) for step in names.DELAY_STEPS)]:
+            if self._look(name):
+                purged += self._control.call(self._control.raw.queue_purge, name).message_count
+        return purged
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        return Publisher(self._link)
+
+    @cached_property
+    def _control(self) -> Channel:
+        """The channel for questions. RabbitMQ closes it when it answers no."""
+        return self._link.channel()
+
+    def _declare(self, queue: str, arguments: Mapping[str, object]) -> None:
+        if queue not in self._declared:
+            self._call(queue, durable=True, arguments=arguments)
+            self._declared.add(queue)
+
+    def _look(self, queue: str) -> Any:
+        """How full a queue is, as RabbitMQ answers; None when it is not there."""
+        try:
+            return self._call(queue, passive=True)
+        except NoSuchQueue:
+            return None
+
+    def _call(self, queue: str, **options: object) -> Any:
+        try:
+            return self._control.call(self._control.raw.queue_declare, queue, **options)
+        finally:
+            if self._control.closed:
+                del self._control
+
+    def _peek(self, queue: str, most: int) -> list[tuple[Any, Any, bytes]]:
+        if self._look(queue) is None:
+            return []
+        channel = self._link.channel()
+        found = self._get(channel, queue, most)
+        channel.close()
+        return found
+
+    def _get(self, channel: Channel, queue: str, most: int) -> list[tuple[Any, Any, bytes]]:
+        """Up to `most` messages, which stay on `channel` until acknowledged."""
+        found: list[tuple[Any, Any, bytes]] = []
+        empty: list[object] = []
+        channel.raw.add_callback(empty.append, [spec.Basic.GetEmpty], one_shot=False)
+        for wanted in range(1, most + 1):
+            channel.raw.basic_get(queue, lambda _channel, *message: found.append(message))
+            self._link.wait_until(lambda n=wanted: len(found) == n or empty or channel.closed)
+            channel.check()
+            if empty:
+                break
+        return found
+
+    def _move(self, source: str, target: str, count: int) -> None:
+        channel = self._link.channel()
+        while count > 0:
+            found = self._get(channel, source, min(count, MOVED_AT_ONCE))
+            if not found:
+                break
+            self._publisher.send_all(
+                Message(target, body, headers=properties.headers or {})
+                for _, properties, body in found
+            )
+            with self._link.translated():
+                channel.raw.basic_ack(found[-1][0].delivery_tag, multiple=True)
+            count -= len(found)
+        channel.close()
+
+
+def _dead_letter(queue: str, properties: Any, body: bytes) -> DeadLetter:
+    headers = properties.headers
+    failure = Failure(
+        error=names.text_of(headers, names.ERROR),
+        traceback=names.text_of(headers, names.TRACEBACK),
+        attempts=names.count_of(headers, names.ATTEMPTS),
+        host=names.text_of(headers, names.HOST),
+        worker=names.text_of(headers, names.WORKER),
+        time=_time(names.text_of(headers, names.TIME)),
+    )
+    return DeadLetter(id=properties.message_id or "", queue=queue, body=body, failure=failure)
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:  # not one of ours
+        return datetime.fromtimestamp(0, UTC)

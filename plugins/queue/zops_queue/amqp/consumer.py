@@ -1,0 +1,141 @@
+"""Taking events out of RabbitMQ: prefetch, acknowledgements, retries, dead letters."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from zcore.broker import Delivery, Failure
+from zcore.errors import Unreachable
+from zops_queue.amqp import names
+from zops_queue.amqp.link import Link
+from zops_queue.amqp.publisher import Message, Publisher
+
+
+class AmqpConsumer:
+    """See `zcore.broker.Consumer`. One channel, one consumer on it for each queue."""
+
+    def __init__(
+        self,
+        link: Link,
+        publisher: Publisher,
+        declare: Callable[[str, Mapping[str, object]], None],
+        prefetch: Mapping[str, int],
+        label: str,
+    ) -> None:
+        self._link = link
+        self._publisher = publisher
+        self._declare = declare
+        self._channel = link.channel()
+        self._fetched: dict[str, deque[Delivery]] = {queue: deque() for queue in prefetch}
+        self._unsettled: dict[int, None] = {}  # delivery tags, oldest first
+        self._came = False  # has anything come since somebody began to wait?
+        self._cancelled = ""
+        self._channel.raw.add_on_cancel_callback(self._was_cancelled)
+        for queue, most in prefetch.items():
+            self._start(queue, most, label)
+
+    def wait(self, seconds: float) -> None:
+        """Let deliveries come in."""
+        deadline = time.monotonic() + seconds
+        self._came = False
+        self._link.wait(seconds)
+        while not self._came and (left := deadline - time.monotonic()) > 0:
+            self._link.wait(left)
+        self._check()
+
+    def held(self, queue: str) -> int:
+        """Fetched and not taken yet."""
+        return len(self._fetched[queue])
+
+    def take(self, queue: str, most: int) -> Sequence[Delivery]:
+        """The oldest fetched deliveries."""
+        fetched = self._fetched[queue]
+        return [fetched.popleft() for _ in range(min(most, len(fetched)))]
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """One acknowledgement for all when they are the oldest, as they usually are."""
+        self._check()
+        tags = {delivery.tag for delivery in deliveries}
+        if not tags:
+            return
+        with self._link.translated():
+            if tags == set(islice(self._unsettled, len(tags))):
+                self._channel.raw.basic_ack(max(tags), multiple=True)
+            else:
+                for tag in sorted(tags):
+                    self._channel.raw.basic_ack(tag)
+        for tag in tags:
+            self._unsettled.pop(tag, None)
+
+    def retry(self, delivery: Delivery, seconds: float) -> None:
+        """Park a copy in a retry queue, then acknowledge: twice is better than not at all."""
+        step = names.step_for(seconds)
+        waiting = names.retry_queue(delivery.queue, step)
+        self._declare(waiting, names.retry_arguments(delivery.queue, step))
+        self._publisher.send(
+            Message(
+                waiting,
+                delivery.body,
+                headers={names.ATTEMPTS: delivery.attempts + 1},
+                seconds=min(seconds, step),
+            )
+        )
+        self.acknowledge([delivery])
+
+    def bury(self, delivery: Delivery, failure: Failure) -> None:
+        """Put a copy into the dead letters, then acknowledge."""
+        dead = names.dead_queue(delivery.queue)
+        self._declare(dead, {})
+        self._publisher.send(
+            Message(dead, delivery.body, headers=headers_of(failure), id=uuid.uuid4().hex)
+        )
+        self.acknowledge([delivery])
+
+    def close(self) -> None:
+        """Close the channel: RabbitMQ takes back what was not settled."""
+        self._channel.close()
+
+    def _start(self, queue: str, most: int, label: str) -> None:
+        raw = self._channel.raw
+        self._declare(queue, {})
+        self._channel.call(raw.basic_qos, prefetch_count=most)
+
+        def deliver(_channel: object, method: Any, properties: Any, body: bytes) -> None:
+            self._came = True
+            self._unsettled[method.delivery_tag] = None
+            self._fetched[queue].append(
+                Delivery(
+                    queue=queue,
+                    body=body,
+                    tag=method.delivery_tag,
+                    attempts=names.count_of(properties.headers, names.ATTEMPTS),
+                    redelivered=method.redelivered,
+                )
+            )
+
+        raw.basic_consume(queue, deliver, consumer_tag=f"{label}.{queue}.{uuid.uuid4().hex[:8]}")
+
+    def _was_cancelled(self, _frame: object) -> None:
+        self._cancelled = f"{self._link.name} ended the delivery: a queue was deleted"
+
+    def _check(self) -> None:
+        self._channel.check()
+        if self._cancelled:
+            raise Unreachable(self._cancelled)
+
+
+def headers_of(failure: Failure) -> dict[str, object]:
+    """A failure as the headers of a dead letter."""
+    return {
+        names.ATTEMPTS: failure.attempts,
+        names.ERROR: failure.error,
+        names.TRACEBACK: failure.traceback,
+        names.HOST: failure.host,
+        names.WORKER: failure.worker,
+        names.TIME: failure.time.isoformat(),
+    }

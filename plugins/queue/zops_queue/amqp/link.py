@@ -1,0 +1,162 @@
+"""One connection to RabbitMQ, driven by whoever waits on it.
+
+pika's blocking connection waits for the confirmation of each single message; its asynchronous one
+does not, but wants to own the program. Here the asynchronous one makes progress only inside
+`wait` and `wait_until`, so the caller stays in charge, and one connection serves consuming and
+publishing alike. There are no heartbeats: a worker may be busy for an hour. A peer that is gone
+shows by TCP keep-alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pika
+from pika.adapters.select_connection import IOLoop
+from pika.exceptions import AMQPError
+
+from zcore.errors import Unreachable
+from zops_queue.amqp.errors import NoSuchQueue, channel_error, connection_error, parameters
+
+SECONDS_TO_ANSWER = 30.0
+SECONDS_TO_CLOSE = 5.0
+TCP_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+
+# Whatever pika logs as an error also reaches us as an exception, and is said once, in our words.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+class Link:
+    """A connection to the RabbitMQ at `url`. Raises `Unreachable` when there is none."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.name = name
+        settings = _tuned(parameters(url))
+        self._loop = IOLoop()
+        self._loop.activate_poller()
+        self._open = False
+        self._lost: BaseException | None = None
+        self._connection = pika.SelectConnection(
+            settings,
+            on_open_callback=self._opened,
+            on_open_error_callback=self._was_lost,
+            on_close_callback=self._was_lost,
+            custom_ioloop=self._loop,
+        )
+        try:
+            self.wait_until(lambda: self._open)
+        except BaseException:
+            self._release_the_loop()
+            raise
+
+    def wait(self, seconds: float) -> None:
+        """Send and receive; return when something happened or after `seconds`."""
+        self._check()
+        with self.translated():
+            timeout = self._loop.call_later(seconds, _nothing)
+            self._loop.poll()
+            self._loop.remove_timeout(timeout)
+            self._loop.process_timeouts()
+        self._check()
+
+    def wait_until(self, happened: Callable[[], object], seconds: float | None = None) -> None:
+        """Send and receive until `happened()`; `Unreachable` when that takes too long."""
+        deadline = time.monotonic() + (seconds or SECONDS_TO_ANSWER)
+        while not happened():
+            if time.monotonic() > deadline:
+                raise Unreachable(f"{self.name} does not answer", hint="look into its log")
+            self.wait(1.0)
+
+    def channel(self) -> Channel:
+        """A new channel."""
+        with self.translated():
+            return Channel(self, self._connection.channel)
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what pika raises into `Unreachable`."""
+        try:
+            yield
+        except AMQPError as error:
+            raise connection_error(self.name, self._lost or error) from error
+
+    def close(self) -> None:
+        """Say goodbye, as far as the other side still listens."""
+        with contextlib.suppress(Unreachable), self.translated():
+            if self._connection.is_open:
+                self._connection.close()
+                self.wait_until(lambda: self._lost, SECONDS_TO_CLOSE)
+        self._release_the_loop()
+
+    def _opened(self, _connection: object) -> None:
+        self._open = True
+
+    def _was_lost(self, _connection: object, reason: BaseException) -> None:
+        self._lost = reason
+
+    def _check(self) -> None:
+        if self._lost is not None:
+            raise connection_error(self.name, self._lost)
+
+    def _release_the_loop(self) -> None:
+        self._loop.deactivate_poller()
+        self._loop.close()
+
+
+class Channel:
+    """One channel of a link: `raw` is pika's, `call` asks something and waits for the answer."""
+
+    def __init__(self, link: Link, opener: Callable[..., Any]) -> None:
+        self._link = link
+        self.closed: BaseException | None = None
+        opened: list[object] = []
+        self.raw = opener(on_open_callback=opened.append)
+        self.raw.add_on_close_callback(self._was_closed)
+        link.wait_until(lambda: opened or self.closed)
+        self.check()
+
+    def call(self, method: Callable[..., object], *args: object, **kwargs: object) -> Any:
+        """The method of the answer to `method(..., callback=...)`.
+
+        Raises `NoSuchQueue` when RabbitMQ says so, `Refused` when it does not let us, else
+        `Unreachable`; the channel is of no use then.
+        """
+        answers: list[Any] = []
+        with self._link.translated():
+            method(*args, **kwargs, callback=answers.append)
+            self._link.wait_until(lambda: answers or self.closed)
+        self.check()
+        return answers[0].method
+
+    def check(self) -> None:
+        """Raise what closed the channel, if anything did."""
+        if self.closed is not None:
+            raise channel_error(self._link.name, self.closed)
+
+    def close(self) -> None:
+        """Close the channel: what was taken on it and not settled goes back."""
+        if self.closed is None:
+            with self._link.translated():
+                self.raw.close()
+                self._link.wait_until(lambda: self.closed)
+
+    def _was_closed(self, _channel: object, reason: BaseException) -> None:
+        self.closed = reason
+
+
+def _tuned(settings: pika.ConnectionParameters) -> pika.ConnectionParameters:
+    settings.heartbeat = 0
+    settings.tcp_options = TCP_OPTIONS
+    settings.blocked_connection_timeout = settings.blocked_connection_timeout or 60
+    return settings
+
+
+def _nothing() -> None:
+    """Wakes the loop."""
+
+
+__all__ = ["Channel", "Link", "NoSuchQueue"]

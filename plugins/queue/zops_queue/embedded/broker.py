@@ -1,0 +1,167 @@
+"""The embedded broker: see `zcore.broker.Broker` for what each call means."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from zcore.broker import Clock, DeadLetter, Delivery, Failure, QueueState, utc_now
+from zops_queue.embedded.consumer import EmbeddedConsumer
+from zops_queue.embedded.file import open_file, transaction, translated
+
+if TYPE_CHECKING:
+    from zcore.settings import Settings
+
+EVENTS_A_TRANSACTION = 10_000
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def connect(url: str, settings: Settings) -> EmbeddedBroker:
+    """The broker in the data folder of `settings`."""
+    return EmbeddedBroker(settings.home / "queue.db")
+
+
+def explained(
+    method: Callable[Concatenate[EmbeddedBroker, P], R],
+) -> Callable[Concatenate[EmbeddedBroker, P], R]:
+    """Let `method` raise our errors instead of SQLite's."""
+
+    @functools.wraps(method)
+    def call(self: EmbeddedBroker, *args: P.args, **kwargs: P.kwargs) -> R:
+        with translated(self.path):
+            return method(self, *args, **kwargs)
+
+    return call
+
+
+class EmbeddedBroker:
+    """Durable queues in the SQLite file `path`, for any number of processes of one machine."""
+
+    def __init__(self, path: Path, clock: Clock = utc_now) -> None:
+        self.path = path
+        self._clock = clock
+        self._connection = open_file(path)
+        self._consumers: list[EmbeddedConsumer] = []
+
+    @property
+    def name(self) -> str:
+        """The path of the file."""
+        return str(self.path)
+
+    @explained
+    def declare(self, queue: str) -> None:
+        """Write down the name of the queue, so that it is listed while it is empty."""
+        self._connection.execute("INSERT OR IGNORE INTO queues VALUES (?)", (queue,))
+
+    @explained
+    def publish(self, queue: str, bodies: Iterable[bytes]) -> int:
+        """Append events, thousands a transaction."""
+        self.declare(queue)
+        published = 0
+        rows = ((queue, body) for body in bodies)
+        while some := list(itertools.islice(rows, EVENTS_A_TRANSACTION)):
+            with transaction(self._connection):
+                self._connection.executemany(
+                    "INSERT INTO events (queue, body) VALUES (?, ?)", some
+                )
+            published += len(some)
+        return published
+
+    @explained
+    def consume(self, prefetch: Mapping[str, int], label: str) -> EmbeddedConsumer:
+        """Take from queues. What takes needs no wait for the disk: a lost lease is no loss."""
+        for queue in prefetch:
+            self.declare(queue)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        consumer = EmbeddedConsumer(self.path, self._connection, prefetch, self._clock)
+        self._consumers.append(consumer)
+        return consumer
+
+    @explained
+    def queues(self) -> Sequence[str]:
+        """All queues that were ever declared."""
+        return [name for (name,) in self._connection.execute("SELECT name FROM queues")]
+
+    @explained
+    def state(self, queue: str) -> QueueState | None:
+        """Counts; what dead consumers had in hand is counted as in hand until somebody looks."""
+        found = self._connection.execute("SELECT 1 FROM queues WHERE name = ?", (queue,))
+        if not found.fetchone():
+            return None
+        row = self._connection.execute(
+            "SELECT"
+            " (SELECT count(*) FROM events WHERE queue = :queue AND owner IS NULL AND due = 0),"
+            " (SELECT count(*) FROM events WHERE queue = :queue AND owner IS NOT NULL),"
+            " (SELECT count(*) FROM events WHERE queue = :queue AND due > 0),"
+            " (SELECT count(*) FROM dead_letters WHERE queue = :queue)",
+            {"queue": queue},
+        ).fetchone()
+        ready, in_hand, delayed, dead = row
+        return QueueState(queue=queue, ready=ready, in_hand=in_hand, delayed=delayed, dead=dead)
+
+    @explained
+    def peek(self, queue: str, most: int) -> Sequence[Delivery]:
+        """The first ready events."""
+        rows = self._connection.execute(
+            "SELECT body, id, attempts, redelivered FROM events"
+            " WHERE queue = ? AND owner IS NULL AND due = 0 ORDER BY id LIMIT ?",
+            (queue, most),
+        )
+        return [
+            Delivery(queue=queue, body=body, tag=tag, attempts=attempts, redelivered=bool(again))
+            for body, tag, attempts, again in rows
+        ]
+
+    @explained
+    def dead_letters(self, queue: str, most: int) -> Sequence[DeadLetter]:
+        """The oldest dead letters."""
+        rows = self._connection.execute(
+            "SELECT id, body, error, traceback, attempts, host, worker, time FROM dead_letters"
+            " WHERE queue = ? ORDER BY id LIMIT ?",
+            (queue, most),
+        )
+        return [_dead_letter(queue, row) for row in rows]
+
+    @explained
+    def hasten(self, queue: str, seconds: float) -> None:
+        """Bring the time of the next attempt nearer."""
+        soon = self._clock().timestamp() + seconds
+        self._connection.execute(
+            "UPDATE events SET due = ? WHERE queue = ? AND due > ?", (soon, queue, soon)
+        )
+
+    @explained
+    def purge(self, queue: str) -> int:
+        """Delete what nobody has in hand."""
+        return self._connection.execute(
+            "DELETE FROM events WHERE queue = ? AND owner IS NULL", (queue,)
+        ).rowcount
+
+    def close(self) -> None:
+        """Give back what is in hand, and close the file."""
+        with translated(self.path):
+            try:
+                for consumer in self._consumers:
+                    consumer.close()
+            finally:
+                self._connection.close()
+
+
+def _dead_letter(queue: str, row: sqlite3.Row) -> DeadLetter:
+    number, body, error, traceback, attempts, host, worker, time = row
+    failure = Failure(
+        error=error,
+        traceback=traceback,
+        attempts=attempts,
+        host=host,
+        worker=worker,
+        time=datetime.fromisoformat(time),
+    )
+    return DeadLetter(id=str(number), queue=queue, body=body, failure=failure)

@@ -1,0 +1,50 @@
+"""Who is alive: each consumer holds a lock on a file of its own for as long as it lives.
+
+The operating system lets go of a lock when its process ends, however it ends, so a lease needs
+no time limit: events stay with a slow worker and leave a dead one at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+
+class OwnerLock:
+    """The proof that one consumer lives. Made locked; `close` ends it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.token = secrets.token_hex(16)
+        self._path = folder / self.token
+        self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def close(self) -> None:
+        """Let go, and leave no file behind."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def is_alive(folder: Path, token: str) -> bool:
+    """Does the owner with `token` still hold its lock?"""
+    try:
+        descriptor = os.open(folder / token, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def forget(folder: Path, token: str) -> None:
+    """Remove the file of a dead owner."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / token).unlink()

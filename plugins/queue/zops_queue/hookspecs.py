@@ -1,0 +1,60 @@
+"""The hooks of this plugin, for plugins of the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from zcore import hookspec
+
+if TYPE_CHECKING:
+    from zcore import BrokerKind, Worker
+
+
+@hookspec
+def zops_queue_workers() -> Iterable[Worker]:  # type: ignore[empty-body]  # a specification has no body
+    """What handles the events of which queue, for `zops process-queue`.
+
+    Called when a command looks for queues or workers. Of two workers for one queue the first, in
+    order of plugin names, counts, and a warning names both. A worker is called with up to `batch`
+    events, oldest first, and a context. When it returns, what it has written must be committed:
+    its events are acknowledged then. It may return `Rejected(event, reason)` for events that can
+    never be handled. When it raises, its batch is split until the guilty event is alone; that one
+    is tried again later, and after some attempts becomes a dead letter. When it raises
+    `zcore.Unreachable` no event is to blame: the same call is made again after a pause.
+
+    Example::
+
+        from zcore import Worker, hookimpl
+
+        @hookimpl
+        def zops_queue_workers():
+            return [Worker("acme_greetings", "zops_acme.worker:greet", "Greets.", batch=50)]
+
+        # zops_acme/worker.py
+        from zcore.broker import Rejected
+
+        def greet(events, context):
+            nameless = [event for event in events if "name" not in event.payload]
+            with context.database.begin() as connection:
+                ...
+            return [Rejected(event, "it has no name") for event in nameless]
+    """
+
+
+@hookspec
+def zops_queue_brokers() -> Iterable[BrokerKind]:  # type: ignore[empty-body]  # as above
+    """Kinds of message broker, by the scheme of the setting `broker`.
+
+    Called when a command needs the broker. Of two for one scheme the first, in order of plugin
+    names, counts. `target` names `(url, settings) -> zcore.broker.Broker`; it raises
+    `zcore.Unreachable` when it cannot connect.
+
+    Example::
+
+        from zcore import BrokerKind, hookimpl
+
+        @hookimpl
+        def zops_queue_brokers():
+            return [BrokerKind("acmemq", "zops_acme.broker:connect")]
+    """

@@ -1,0 +1,3 @@
+"""`zops process-queue`: from deliveries to workers, and what becomes of each event."""
+
+from __future__ import annotations

@@ -1,0 +1,198 @@
+"""From the deliveries of one queue to its worker, and what becomes of each of them."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from zcore.broker import Delivery, Event, Failure, Rejected, WorkContext, encode_event
+from zcore.errors import Interrupted, Unreachable
+from zcore.text import describe, one_line
+
+if TYPE_CHECKING:
+    from zcore.broker import Broker, Consumer
+    from zops_queue.processing.workplace import Tally, Workplace
+    from zops_queue.registry import LoadedWorker
+
+LONGEST_ERROR = 1_000  # characters
+LONGEST_TRACEBACK = 10_000
+
+
+class ServiceGone(Unreachable):
+    """What a worker needs has been gone for longer than this run wants to wait."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a worker made of its events: which it rejected, and what it wants published."""
+
+    rejected: list[Rejected] = field(default_factory=list)
+    outbox: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+class Handling:
+    """The worker of one queue at its consumer. `handle` settles every delivery it is given."""
+
+    def __init__(
+        self,
+        worker: LoadedWorker,
+        workplace: Workplace,
+        broker: Broker,
+        consumer: Consumer,
+        tally: Tally,
+    ) -> None:
+        self._worker = worker
+        self._workplace = workplace
+        self._broker = broker
+        self._consumer = consumer
+        self._tally = tally
+
+    def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Give them to the worker.
+
+        Raises `Interrupted` when asked to stop while a service is away, `ServiceGone` when it
+        stays away: then the deliveries are not settled, and go back to their queue.
+        """
+        events = []
+        for delivery in deliveries:
+            try:
+                events.append(decode(delivery))
+            except ValueError as error:
+                self._bury(delivery, str(error))
+        self._attempt(events)
+
+    def _attempt(self, events: Sequence[Event]) -> None:
+        """Have the worker do `events`; when it cannot, find out which of them it cannot."""
+        if not events:
+            return
+        try:
+            outcome = self._call_through_outages(events)
+        except (ServiceGone, Interrupted):
+            raise
+        except Exception as error:  # noqa: BLE001 # a worker may raise anything
+            if len(events) == 1:
+                self._try_later(events[0], error)
+            else:
+                middle = len(events) // 2
+                self._attempt(events[:middle])
+                self._attempt(events[middle:])
+        else:
+            self._settle(events, outcome)
+
+    def _call_through_outages(self, events: Sequence[Event]) -> Outcome:
+        """Call the worker again and again while a service that it needs cannot be reached."""
+        began = time.monotonic()
+        attempt = 0
+        while True:
+            try:
+                return self._call(events)
+            except Unreachable as error:
+                attempt += 1
+                if self._lost_patience(began):
+                    raise ServiceGone(error.message, hint=error.hint) from error
+                self._pause(attempt, error)
+
+    def _call(self, events: Sequence[Event]) -> Outcome:
+        """One call of the worker. Raises what it raises."""
+        outcome = Outcome()
+
+        def publish(queue: str, payload: Mapping[str, object]) -> None:
+            outcome.outbox.append((queue, encode_event(payload)))
+
+        place = self._workplace
+        context = WorkContext(place.settings, publish, place.clock, place.open_database)
+        outcome.rejected = _checked(self._worker.handle(events, context) or (), events)
+        return outcome
+
+    def _lost_patience(self, began: float) -> bool:
+        place = self._workplace
+        return place.options.drain and time.monotonic() - began > place.patience
+
+    def _pause(self, attempt: int, error: Unreachable) -> None:
+        seconds = self._workplace.pauses.pause(attempt)
+        self._workplace.console.warn(
+            f"queue {self._worker.queue} waits: {error.message}; next try in {seconds:.1f} s"
+        )
+        if self._workplace.stop.wait(seconds):
+            raise Interrupted("stopped while a service was away")
+
+    def _settle(self, events: Sequence[Event], outcome: Outcome) -> None:
+        """What the worker did is committed: send what it wants sent, then let go of the events."""
+        for queue, body in outcome.outbox:
+            self._broker.publish(queue, [body])
+        rejected = {each.event.tag: each for each in outcome.rejected}
+        done = [event for event in events if event.tag not in rejected]
+        if done:
+            self._consumer.acknowledge(done)
+            self._tally.processed += len(done)
+        for each in rejected.values():
+            self._bury(each.event, each.reason)
+
+    def _try_later(self, event: Event, error: Exception) -> None:
+        attempts = event.attempts + 1
+        delay = self._workplace.retries.delay(attempts)
+        if delay is None:
+            self._bury(event, describe(error), _traceback(error))
+            return
+        self._consumer.retry(event, delay)
+        self._tally.retried += 1
+        self._workplace.console.note(
+            f"queue {event.queue}: attempt {attempts} failed, next in {delay:.1f} s:"
+            f" {_shortened(describe(error))}"
+        )
+
+    def _bury(self, delivery: Delivery, error: str, traceback_text: str = "") -> None:
+        reason = _shortened(one_line(error))
+        failure = Failure(
+            error=reason,
+            traceback=traceback_text,
+            attempts=delivery.attempts + 1,
+            host=self._workplace.host,
+            worker=self._workplace.label,
+            time=self._workplace.clock(),
+        )
+        self._consumer.bury(delivery, failure)
+        self._tally.count_dead(delivery.queue)
+        self._workplace.console.warn(f"queue {delivery.queue}: an event is given up: {reason}")
+
+
+def decode(delivery: Delivery) -> Event:
+    """The event in a delivery. Raises `ValueError` when its body is no JSON object."""
+    try:
+        payload = msgspec.json.decode(delivery.body)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"the event is not JSON: {error}") from None
+    if not isinstance(payload, dict):
+        raise ValueError("the event is JSON, but not an object")
+    return Event(
+        queue=delivery.queue,
+        body=delivery.body,
+        tag=delivery.tag,
+        attempts=delivery.attempts,
+        redelivered=delivery.redelivered,
+        payload=payload,
+    )
+
+
+def _checked(returned: Iterable[Rejected], events: Sequence[Event]) -> list[Rejected]:
+    """What a worker returned, if it keeps to the rules. Raises `TypeError` when it does not."""
+    rejected = list(returned)
+    tags = {event.tag for event in events}
+    for each in rejected:
+        if not isinstance(each, Rejected) or each.event.tag not in tags:
+            raise TypeError("the worker returned something other than Rejected(event, reason)")
+    return rejected
+
+
+def _traceback(error: Exception) -> str:
+    """The end of the traceback, which is where the reason is."""
+    return "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"

@@ -1,0 +1,41 @@
+"""How long to wait before the next attempt."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """What to do with an event that a worker failed on.
+
+    `delays` are the seconds after the first failure, the second, and so on; when they are used up
+    the event becomes a dead letter. Each is shortened by up to a quarter, at random, so that
+    events that failed together do not come back together. `longest` cuts all of them.
+    """
+
+    delays: tuple[float, ...] = (1, 5, 30, 300, 1800)
+    longest: float = 1800
+    chance: Callable[[], float] = random.random
+
+    def delay(self, attempts: int) -> float | None:
+        """Seconds until the next attempt after `attempts` failures; None to give up."""
+        if attempts > len(self.delays):
+            return None
+        return min(self.delays[attempts - 1], self.longest) * (1 - self.chance() / 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Pauses between attempts to reach a service: doubling up to `longest`, shortened at random."""
+
+    first: float = 0.5
+    longest: float = 30
+    chance: Callable[[], float] = random.random
+
+    def pause(self, attempt: int) -> float:
+        """Seconds to wait after `attempt` attempts in vain (1, 2, ...)."""
+        doubled = self.first * 2 ** min(attempt - 1, 20)
+        return min(doubled, self.longest) * (1 - self.chance() / 4)

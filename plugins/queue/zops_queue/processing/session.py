@@ -1,0 +1,113 @@
+"""One connection to the broker, and the work done over it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zcore.errors import ZopsError
+from zops_queue.processing.handling import Handling
+from zops_queue.processing.workplace import DRAIN_SECONDS
+
+if TYPE_CHECKING:
+    from zcore.broker import Consumer
+    from zops_queue.processing.workplace import Tally, Workplace
+    from zops_queue.registry import LoadedWorker
+
+IDLE_SECONDS = 0.2  # between two looks at the stop flag
+DRAIN_IDLE_SECONDS = 0.05
+LINGER_SECONDS = 1.0  # how long the first event of a batch waits for others
+EMPTY_LOOKS = 2  # an event on its way between two queues of the broker is in neither for a moment
+DEFAULT_PREFETCH = 100
+
+
+class Session:
+    """Connected for the queues of `workers`. Raises `Unreachable` when it cannot, or no longer."""
+
+    def __init__(
+        self, workers: Sequence[LoadedWorker], workplace: Workplace, tally: Tally
+    ) -> None:
+        self._workplace = workplace
+        self._drain = workplace.options.drain
+        self._workers = [_Turn(worker, workplace) for worker in workers]
+        self._broker = workplace.open_broker()
+        try:
+            prefetch = {turn.queue: turn.prefetch for turn in self._workers}
+            self._consumer = self._broker.consume(prefetch, workplace.label)
+        except BaseException:
+            self._broker.close()
+            raise
+        self._handlings = {
+            turn.queue: Handling(turn.worker, workplace, self._broker, self._consumer, tally)
+            for turn in self._workers
+        }
+        self._empty_looks = 0
+
+    def work(self) -> None:
+        """Handle what comes until asked to stop or, when draining, until nothing is left."""
+        idle = DRAIN_IDLE_SECONDS if self._drain else IDLE_SECONDS
+        worked = False
+        while not self._workplace.stop.is_set():
+            self._consumer.wait(0 if worked else idle)
+            worked = self._each_queue_once()
+            if self._drain and not worked and self._is_drained():
+                return
+
+    def close(self) -> None:
+        """Give back what was fetched and not begun, and disconnect."""
+        with contextlib.suppress(ZopsError):  # a lost connection gives everything back by itself
+            self._broker.close()
+
+    def _each_queue_once(self) -> bool:
+        """One batch for each queue that has one. Was there any?"""
+        worked = False
+        for turn in self._workers:
+            if self._workplace.stop.is_set():
+                break
+            if turn.has_come(self._consumer):
+                self._handlings[turn.queue].handle(self._consumer.take(turn.queue, turn.batch))
+                worked = True
+        return worked
+
+    def _is_drained(self) -> bool:
+        """Is nothing ready, in hand or delayed, at several looks in a row?"""
+        self._empty_looks = self._empty_looks + 1 if self._is_empty() else 0
+        return self._empty_looks >= EMPTY_LOOKS
+
+    def _is_empty(self) -> bool:
+        empty = True
+        for turn in self._workers:
+            state = self._broker.state(turn.queue)
+            if state and state.delayed:
+                self._broker.hasten(turn.queue, DRAIN_SECONDS)
+            if self._consumer.held(turn.queue) or (
+                state and (state.ready or state.in_hand or state.delayed)
+            ):
+                empty = False
+        return empty
+
+
+class _Turn:
+    """When it is one queue's turn."""
+
+    def __init__(self, worker: LoadedWorker, workplace: Workplace) -> None:
+        options = workplace.options
+        self.worker = worker
+        self.queue = worker.queue
+        self.prefetch = options.prefetch or max(DEFAULT_PREFETCH, worker.batch)
+        self.batch = min(worker.batch, self.prefetch)
+        self._linger = 0.0 if options.drain or self.batch == 1 else LINGER_SECONDS
+        self._since: float | None = None
+
+    def has_come(self, consumer: Consumer) -> bool:
+        """Is there a whole batch, or part of one that has waited long enough?"""
+        held = consumer.held(self.queue)
+        now = time.monotonic()
+        if held and self._since is None:
+            self._since = now
+        if held >= self.batch or (self._since is not None and now - self._since >= self._linger):
+            self._since = None
+            return held > 0
+        return False

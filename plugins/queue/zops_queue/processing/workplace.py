@@ -1,0 +1,87 @@
+"""What the parts of a run share, and what they count."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zcore.broker import Clock, utc_now
+from zops_queue.processing.retry import Pauses, RetryPolicy
+
+if TYPE_CHECKING:
+    from zcore.broker import Broker
+    from zcore.console import Console
+    from zcore.context import Context
+    from zcore.database import Database
+    from zcore.settings import Settings
+    from zcore.signals import StopFlag
+
+DRAIN_SECONDS = 5  # the longest wait for another attempt while draining
+PATIENCE_SECONDS = 60  # how long draining waits for a service that is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says: see `zops process-queue --help`."""
+
+    drain: bool = False
+    prefetch: int | None = None
+    worker_num: int = 0
+    multi_threaded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """What workers need around them; shared by all threads of a run."""
+
+    settings: Settings
+    console: Console
+    stop: StopFlag
+    open_broker: Callable[[], Broker]
+    open_database: Callable[[], Database]
+    options: Options = field(default_factory=Options)
+    clock: Clock = utc_now
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    pauses: Pauses = field(default_factory=Pauses)
+    patience: float = PATIENCE_SECONDS
+    host: str = field(default_factory=socket.gethostname)
+
+    @property
+    def label(self) -> str:
+        """This worker, as the broker and the dead letters name it."""
+        return f"zops.{self.host}.{os.getpid()}.{self.options.worker_num}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the events: `processed` does not count the dead."""
+
+    processed: int = 0
+    retried: int = 0
+    dead: dict[str, int] = field(default_factory=dict)  # by queue
+
+    def add(self, other: Tally) -> None:
+        """Count what `other` counted, too."""
+        self.processed += other.processed
+        self.retried += other.retried
+        for queue, count in other.dead.items():
+            self.count_dead(queue, count)
+
+    def count_dead(self, queue: str, count: int = 1) -> None:
+        """`count` more events of `queue` became dead letters."""
+        self.dead[queue] = self.dead.get(queue, 0) + count
+
+
+def one_at_a_time(context: Context) -> Callable[[], Database]:
+    """The context's database for several threads: only one of them connects."""
+    lock = threading.Lock()
+
+    def open_database() -> Database:
+        with lock:
+            return context.database
+
+    return open_database

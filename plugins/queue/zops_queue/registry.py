@@ -1,0 +1,106 @@
+"""Which workers there are, and choosing among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from zcore import Worker
+from zcore.broker import provided
+from zcore.errors import Refused
+from zcore.targets import resolve
+from zops_queue.names import SERVER_QUEUES, is_server_queue, unknown_queue
+
+if TYPE_CHECKING:
+    from zcore import Context
+    from zcore.broker import Event, Rejected, WorkContext
+
+# Asked for by name only.
+NOT_IN_ALL = ("noop",)
+
+Handle = Callable[["Sequence[Event]", "WorkContext"], "Iterable[Rejected] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWorker:
+    """A worker whose code has been imported."""
+
+    queue: str
+    batch: int
+    handle: Handle
+
+
+def find_workers(context: Context) -> dict[str, Worker]:
+    """All workers by queue; the first plugin's where two want the same."""
+    found: dict[str, Worker] = {}
+    owners: dict[str, str] = {}
+    for plugin, worker in provided(context, "zops_queue_workers", Worker):
+        if worker.queue in found:
+            context.console.warn(
+                f"the worker of plugin {plugin!r} for queue {worker.queue!r} is left out:"
+                f" plugin {owners[worker.queue]!r} has one"
+            )
+            continue
+        found[worker.queue], owners[worker.queue] = worker, plugin
+    return found
+
+
+def choose_named(context: Context, names: Sequence[str]) -> list[LoadedWorker]:
+    """The workers of the queues `names`.
+
+    Raises `UsageError` for a queue that nobody knows, `Refused` when it has no worker or the
+    worker cannot work here.
+    """
+    workers = find_workers(context)
+    chosen = [_worker_of(name, workers) for name in dict.fromkeys(names)]
+    for worker in chosen:
+        if reason := _why_not(worker, context):
+            raise Refused(f"queue {worker.queue!r} cannot be processed: {reason}", code="not-ready")
+    return [_load(worker) for worker in chosen]
+
+
+def choose_all(context: Context) -> list[LoadedWorker]:
+    """Every worker that can work here; the others are named in a note."""
+    ready = []
+    for worker in find_workers(context).values():
+        if worker.queue in NOT_IN_ALL:
+            continue
+        if reason := _why_not(worker, context):
+            context.console.note(f"leaving out queue {worker.queue}: {reason}")
+        else:
+            ready.append(_load(worker))
+    if not ready:
+        raise Refused("no worker is ready to work here", code="not-ready")
+    return ready
+
+
+def check_queue(context: Context, name: str, existing: Iterable[str]) -> None:
+    """Raise `UsageError` unless `name` is the server's, has a worker, or exists."""
+    known = {*SERVER_QUEUES, *find_workers(context), *existing}
+    if name not in known and not is_server_queue(name):
+        raise unknown_queue(name, known)
+
+
+def _worker_of(name: str, workers: dict[str, Worker]) -> Worker:
+    if name in workers:
+        return workers[name]
+    if is_server_queue(name):
+        raise Refused(
+            f"zops has no worker for queue {name!r}",
+            hint=f"queues with a worker: {', '.join(sorted(workers))}",
+            code="no-worker",
+        )
+    raise unknown_queue(name, workers)
+
+
+def _why_not(worker: Worker, context: Context) -> str:
+    if not worker.ready:
+        return ""
+    ask = cast("Callable[[Context], str]", resolve(worker.ready))
+    return ask(context)
+
+
+def _load(worker: Worker) -> LoadedWorker:
+    handle = cast("Handle", resolve(worker.target))
+    return LoadedWorker(worker.queue, max(1, worker.batch), handle)

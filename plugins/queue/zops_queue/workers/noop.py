@@ -1,0 +1,13 @@
+"""Nothing, on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zcore.broker import Event, WorkContext
+
+
+def handle(events: Sequence[Event], context: WorkContext) -> None:
+    """Do nothing with `events`."""

@@ -1,0 +1,159 @@
+"""Making people's accounts: what create-realm and create-user share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from zcore.organizations.accounts import NewAccount, insert_accounts
+from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
+from zcore.organizations.codes import AuditEvent, Role
+from zcore.organizations.system_groups import RoleHolder, add_to_role_groups, read_system_groups
+from zcore.schema.realms import zerver_realm, zerver_realmuserdefault
+from zcore.schema.users import zerver_onboardingstep, zerver_userprofile
+
+# Marks an account that somebody else made: its user is asked at the first login who may see the
+# address, and to accept the terms.
+MADE_BY_OTHERS = "-1"
+FIRST_ONBOARDING_STEP = "visibility_policy_banner"
+# Not taken from the realm's defaults: the first is the realm's own language, the others start
+# at what their columns say.
+OWN_DEFAULTS = frozenset({"default_language", "enable_login_emails", "enable_marketing_emails"})
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who is to get an account. `password` is what the column is to hold."""
+
+    email: str
+    full_name: str
+    password: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that is there."""
+
+    user_id: int
+    email: str
+    role: int
+    is_active: bool
+    is_bot: bool
+    is_mirror_dummy: bool
+
+
+def create_account(
+    connection: sa.Connection,
+    realm_id: int,
+    person: Person,
+    now: datetime,
+    display_host: str | None = None,
+) -> int:
+    """Write the account of a human, with its audit entries and role groups; return its id.
+
+    `display_host`: see `zcore.organizations.accounts.NewAccount`. `settle_in` (in
+    `zops_realm.subscriptions`) does the rest.
+    """
+    account = NewAccount(
+        realm_id=realm_id,
+        delivery_email=person.email,
+        full_name=person.full_name,
+        password=person.password,
+        role=person.role,
+        date_joined=now,
+        display_host=display_host,
+        settings={"tos_version": MADE_BY_OTHERS, **settings_of_new_users(connection, realm_id)},
+    )
+    (user_id,) = insert_accounts(connection, [account])
+    write_audit_entries(connection, [_created_entry(connection, realm_id, user_id, now)])
+    holder = RoleHolder(
+        user_id=user_id,
+        role=person.role,
+        since=now,
+        acting_user_id=user_id,
+        is_provisional=_has_waiting_period(connection, realm_id),
+    )
+    groups = read_system_groups(connection, realm_id)
+    add_to_role_groups(connection, realm_id, groups, [holder])
+    return user_id
+
+
+def insert_onboarding_step(connection: sa.Connection, user_id: int, now: datetime) -> None:
+    """Note the step that new users are not shown, as the server does."""
+    row = {"user_id": user_id, "onboarding_step": FIRST_ONBOARDING_STEP, "timestamp": now}
+    connection.execute(sa.insert(zerver_onboardingstep), row)
+
+
+def settings_of_new_users(connection: sa.Connection, realm_id: int) -> dict[str, object]:
+    """Columns of `zerver_userprofile` that a new user takes from the realm."""
+    defaults = zerver_realmuserdefault
+    chosen = [
+        column
+        for column in defaults.c
+        if column.name in zerver_userprofile.c
+        and column.name not in ("id", "realm_id")
+        and column.name not in OWN_DEFAULTS
+    ]
+    language = sa.select(zerver_realm.c.default_language).where(zerver_realm.c.id == realm_id)
+    settings = sa.select(*chosen).where(defaults.c.realm_id == realm_id)
+    row = connection.execute(settings).mappings().one()
+    return {**row, "default_language": connection.scalar(language)}
+
+
+def find_account(connection: sa.Connection, realm_id: int, email: str) -> Account | None:
+    """The realm's account with this address, in any case of letters."""
+    users = zerver_userprofile.c
+    chosen = sa.select(
+        users.id,
+        users.delivery_email,
+        users.role,
+        users.is_active,
+        users.is_bot,
+        users.is_mirror_dummy,
+    ).where(users.realm_id == realm_id, sa.func.upper(users.delivery_email) == sa.func.upper(email))
+    row = connection.execute(chosen).first()
+    return Account(*row) if row else None
+
+
+def addresses_taken(connection: sa.Connection, realm_id: int, addresses: Sequence[str]) -> set[str]:
+    """Which of `addresses` the realm's accounts have, own or shown, in lower case."""
+    users = zerver_userprofile.c
+    taken: set[str] = set()
+    for column in (users.delivery_email, users.email):
+        for chunk in _chunks(addresses):
+            wanted = [sa.func.upper(address) for address in chunk]
+            chosen = sa.select(column).where(
+                users.realm_id == realm_id, sa.func.upper(column).in_(wanted)
+            )
+            taken.update(address.lower() for address in connection.scalars(chosen))
+    return taken
+
+
+def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]
+
+
+def _created_entry(
+    connection: sa.Connection, realm_id: int, user_id: int, now: datetime
+) -> AuditEntry:
+    counts: Mapping[str, object] = role_counts(connection, realm_id)
+    return AuditEntry(
+        event_type=AuditEvent.USER_CREATED,
+        realm_id=realm_id,
+        event_time=now,
+        acting_user_id=user_id,
+        modified_user_id=user_id,
+        extra_data=counts,
+    )
+
+
+def _has_waiting_period(connection: sa.Connection, realm_id: int) -> bool:
+    """Do members of the realm become full members only after some days?"""
+    days = sa.select(zerver_realm.c.waiting_period_threshold).where(zerver_realm.c.id == realm_id)
+    return (connection.scalar(days) or 0) > 0

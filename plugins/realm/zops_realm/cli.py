@@ -1,0 +1,167 @@
+"""The command lines of this plugin. What they do is in the modules that they import late."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from zcore import Result, UsageError, current
+from zcore.organizations.codes import ROLES_BY_NAME
+from zops_realm.password_options import password_options
+
+if TYPE_CHECKING:
+    from zops_realm.password_input import PasswordSource
+
+REALM_HELP = "Subdomain of the organization ('' for the root domain), or id:N."
+
+
+@click.command("create-realm")
+@click.argument("name")
+@click.argument("email_argument", metavar="[EMAIL]", required=False)
+@click.argument("full_name_argument", metavar="[FULL_NAME]", required=False)
+@click.option(
+    "--string-id", default="", metavar="SUBDOMAIN", help="Subdomain; without it, the root domain."
+)
+@click.option("--email", help="The owner's e-mail address.")
+@click.option("--full-name", help="The owner's name.")
+@password_options
+@click.option(
+    "--allow-reserved-subdomain", is_flag=True, help="Accept a subdomain from the reserved words."
+)
+@click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
+def create_realm(
+    name: str,
+    email_argument: str | None,
+    full_name_argument: str | None,
+    string_id: str,
+    email: str | None,
+    full_name: str | None,
+    password: PasswordSource,
+    allow_reserved_subdomain: bool,
+    dry_run: bool,
+) -> Result:
+    """Create the organization NAME and its owner, whole or not at all.
+
+    What is not given is asked for at the terminal.
+    """
+    from zops_realm import create_realm as work
+
+    password.check()
+    request = work.RealmRequest(
+        name=name,
+        string_id=string_id,
+        email=_given_or_asked("E-mail", "--email", email_argument, email),
+        full_name=_given_or_asked("Full name", "--full-name", full_name_argument, full_name),
+        password=password.read(),
+        allow=frozenset(["--allow-reserved-subdomain"] if allow_reserved_subdomain else []),
+        dry_run=dry_run,
+    )
+    return work.run(current(), request)
+
+
+@click.command("create-user")
+@click.argument("email_argument", metavar="[EMAIL]", required=False)
+@click.argument("full_name_argument", metavar="[FULL_NAME]", required=False)
+@click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
+@click.option("--email", help="The user's e-mail address.")
+@click.option("--full-name", help="The user's name.")
+@click.option("--role", type=click.Choice(list(ROLES_BY_NAME)), default="member", show_default=True)
+@password_options
+@click.option("--if-not-exists", is_flag=True, help="Be content with an account already there.")
+@click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
+def create_user(
+    email_argument: str | None,
+    full_name_argument: str | None,
+    realm: str,
+    email: str | None,
+    full_name: str | None,
+    role: str,
+    password: PasswordSource,
+    if_not_exists: bool,
+    dry_run: bool,
+) -> Result:
+    """Create an account in an organization.
+
+    What is not given is asked for at the terminal.
+    """
+    from zops_realm import create_user as work
+
+    password.check()
+    request = work.UserRequest(
+        realm=realm,
+        email=_given_or_asked("E-mail", "--email", email_argument, email),
+        full_name=_given_or_asked("Full name", "--full-name", full_name_argument, full_name),
+        password=password.read(),
+        role=ROLES_BY_NAME[role],
+        if_not_exists=if_not_exists,
+        dry_run=dry_run,
+    )
+    return work.run(current(), request)
+
+
+@click.group()
+def realm() -> None:
+    """Look at organizations."""
+
+
+@realm.command("list")
+def realm_list() -> Result:
+    """List all organizations of the server."""
+    from zops_realm.realm_views import list_realms
+
+    return list_realms(current())
+
+
+@realm.command("show")
+@click.argument("reference", metavar="R")
+def realm_show(reference: str) -> Result:
+    """Show the organization R: a subdomain ('' for the root domain), or id:N."""
+    from zops_realm.realm_views import show_realm
+
+    return show_realm(current(), reference)
+
+
+@click.group()
+def user() -> None:
+    """Look at accounts."""
+
+
+@user.command("list")
+@click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
+@click.option("--all", "everyone", is_flag=True, help="Bots and deactivated accounts as well.")
+def user_list(realm: str, everyone: bool) -> Result:
+    """List the people of an organization."""
+    from zops_realm.user_views import list_users
+
+    return list_users(current(), realm, everyone=everyone)
+
+
+@user.command("show")
+@click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
+@click.argument("account", metavar="USER")
+def user_show(realm: str, account: str) -> Result:
+    """Show one account: USER is its e-mail address, or id:N."""
+    from zops_realm.user_views import show_user
+
+    return show_user(current(), realm, account)
+
+
+def _given_or_asked(label: str, flag: str, argument: str | None, option: str | None) -> str:
+    """The value from the argument or the option, or what a person at the terminal types."""
+    if argument is not None and option is not None:
+        raise UsageError(
+            f"{label.lower()} is given twice: as an argument and with {flag}",
+            hint="give it once",
+        )
+    value = argument if argument is not None else option
+    if value is not None:
+        return value
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"no {label.lower()} was given, and there is no terminal to ask for it at",
+            hint=f"give {flag}",
+        )
+    answer: str = click.prompt(label, err=True)
+    return answer

@@ -1,0 +1,158 @@
+"""`zops create-realm`: an organization and its owner, whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from zcore import Context, Result, ZopsError
+from zcore.identifiers import unusable_password
+from zcore.internal_realm import ensure_internal_realm
+from zcore.organizations.codes import AuditEvent, Role
+from zcore.organizations.hosts import realm_url
+from zcore.organizations.realms import InsertedRealm, NewRealm, insert_realm
+from zcore.schema.realms import zerver_realm, zerver_realmauditlog
+from zops_realm.accounts import Person, create_account
+from zops_realm.initial_channels import GENERAL_CHANNEL, insert_initial_channels
+from zops_realm.password_hash import hash_password
+from zops_realm.rules.emails import normalized
+from zops_realm.subscriptions import settle_in
+from zops_realm.validating import Subjects, require_valid
+
+if TYPE_CHECKING:
+    from zcore.database import Database
+
+# The newest of the announcements that a 10.0 server brings along: older ones are not posted.
+ANNOUNCEMENTS_OF_SERVER = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealmRequest:
+    """What create-realm was asked for. `password`: None for an account without one."""
+
+    name: str
+    string_id: str
+    email: str
+    full_name: str
+    password: str | None
+    allow: frozenset[str] = frozenset()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedRealm:
+    """The ids of what was made."""
+
+    realm_id: int
+    owner_id: int
+
+
+def run(context: Context, request: RealmRequest) -> Result:
+    """Validate everything, then write everything in one transaction.
+
+    Raises `Refused` with all problems at once; nothing is written then.
+    """
+    _require_valid(context, request)
+    url = realm_url(request.string_id, context.settings.external_host)
+    if request.dry_run:
+        return _report(request, url, None)
+    password = _password_column(request.password)
+    try:
+        created = _create(context.database, request, password)
+    except ZopsError as error:
+        if error.code == "integrity":  # was somebody else faster?
+            _require_valid(context, request)
+        raise
+    return _report(request, url, created)
+
+
+def _require_valid(context: Context, request: RealmRequest) -> None:
+    subjects: Subjects = {
+        "realm-name": [request.name],
+        "subdomain": [request.string_id],
+        "email": [normalized(request.email)],
+        "full-name": [request.full_name],
+        "password": [] if request.password is None else [request.password],
+    }
+    require_valid(context, "cannot create the organization", subjects, allow=request.allow)
+
+
+def _password_column(password: str | None) -> str:
+    return unusable_password() if password is None else hash_password(password)
+
+
+def _create(database: Database, request: RealmRequest, password: str) -> CreatedRealm:
+    owner = Person(
+        email=normalized(request.email),
+        full_name=request.full_name.strip(),
+        password=password,
+        role=Role.OWNER,
+    )
+    with database.begin() as connection:
+        ensure_internal_realm(connection)
+        now = datetime.now(UTC)
+        realm = insert_realm(connection, _new_realm(connection, request, now))
+        channels = insert_initial_channels(connection, realm, now)
+        _announce_in(connection, realm, channels[GENERAL_CHANNEL])
+        owner_id = create_account(connection, realm.realm_id, owner, now)
+        _name_creator(connection, realm, owner_id)
+        settle_in(connection, realm.realm_id, owner_id, now)
+    return CreatedRealm(realm.realm_id, owner_id)
+
+
+def _new_realm(connection: sa.Connection, request: RealmRequest, now: datetime) -> NewRealm:
+    level = sa.select(sa.func.max(zerver_realm.c.zulip_update_announcements_level))
+    newest = connection.scalar(level) or 0
+    return NewRealm(
+        name=request.name.strip(),
+        string_id=request.string_id,
+        date_created=now,
+        settings={
+            # Off by default, but on where people are invited and so know each other.
+            "enable_read_receipts": True,
+            "zulip_update_announcements_level": max(newest, ANNOUNCEMENTS_OF_SERVER),
+        },
+        audit_data={
+            "how_realm_creator_found_zulip": None,
+            "how_realm_creator_found_zulip_extra_context": None,
+        },
+    )
+
+
+def _announce_in(connection: sa.Connection, realm: InsertedRealm, channel_id: int) -> None:
+    update = sa.update(zerver_realm).where(zerver_realm.c.id == realm.realm_id)
+    connection.execute(
+        update.values(
+            new_stream_announcements_stream_id=channel_id,
+            zulip_update_announcements_stream_id=channel_id,
+        )
+    )
+
+
+def _name_creator(connection: sa.Connection, realm: InsertedRealm, owner_id: int) -> None:
+    """Say in the audit log who created the realm, now that they have an account."""
+    entries = zerver_realmauditlog.c
+    connection.execute(
+        sa.update(zerver_realmauditlog)
+        .where(entries.realm_id == realm.realm_id, entries.event_type == AuditEvent.REALM_CREATED)
+        .values(acting_user_id=owner_id)
+    )
+
+
+def _report(request: RealmRequest, url: str | None, created: CreatedRealm | None) -> Result:
+    email = normalized(request.email)
+    data = {
+        "realm_id": created.realm_id if created else None,
+        "string_id": request.string_id,
+        "url": url,
+        "owner": {"user_id": created.owner_id if created else None, "email": email},
+    }
+    place = url or (f"subdomain {request.string_id!r}" if request.string_id else "the root domain")
+    if created is None:
+        text = f"would create the organization {request.name!r} at {place}, with the owner {email}"
+        return Result(data | {"dry_run": True}, text=f"{text}; nothing was written")
+    text = f"created the organization {request.name!r} (id {created.realm_id}) at {place}\n"
+    return Result(data, text=f"{text}its owner is {email} (id {created.owner_id})")

@@ -1,0 +1,87 @@
+"""What a new user finds in the channels that they begin with: rows of `zerver_usermessage`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from zcore.organizations.codes import Role
+from zcore.schema.channels import zerver_stream
+from zcore.schema.messages import zerver_message, zerver_onboardingusermessage, zerver_usermessage
+from zcore.schema.users import zerver_userprofile
+
+MOST_MESSAGES = 1000
+NEWEST_LEFT_UNREAD = 20
+
+READ = 1
+STARRED = 2
+HISTORICAL = 1024
+# The flags of `zerver_onboardingusermessage` count differently.
+ONBOARDING_STARRED = 4
+
+
+def give_history(
+    connection: sa.Connection, realm_id: int, user_id: int, channel_ids: Sequence[int]
+) -> None:
+    """Give a new user the newest messages of channels whose history they may read.
+
+    Messages that were chosen as an introduction to the realm are all given, unread. Without
+    such, the newest few are unread; everything else counts as read.
+    """
+    introduction = _introduction(connection, realm_id)
+    newest = _newest_messages(connection, realm_id, _readable(connection, user_id, channel_ids))
+    flags = _flags(newest, introduction)
+    rows = [
+        {"user_profile_id": user_id, "message_id": message_id, "flags": flags[message_id]}
+        for message_id in sorted(flags)
+    ]
+    if rows:
+        connection.execute(sa.insert(zerver_usermessage), rows)
+
+
+def _flags(newest: Sequence[int], introduction: Mapping[int, int]) -> dict[int, int]:
+    """Flags by message id; `newest` has the newest message first."""
+    if introduction:
+        flags = dict.fromkeys(newest, HISTORICAL | READ)
+    else:
+        flags = {
+            message_id: HISTORICAL | (0 if place < NEWEST_LEFT_UNREAD else READ)
+            for place, message_id in enumerate(newest)
+        }
+    for message_id, onboarding_flags in introduction.items():
+        starred = STARRED if onboarding_flags & ONBOARDING_STARRED else 0
+        flags[message_id] = HISTORICAL | starred
+    return flags
+
+
+def _introduction(connection: sa.Connection, realm_id: int) -> dict[int, int]:
+    """The realm's introduction: onboarding flags by message id."""
+    chosen = zerver_onboardingusermessage.c
+    messages = sa.select(chosen.message_id, chosen.flags).where(chosen.realm_id == realm_id)
+    return dict(connection.execute(messages).tuples().all())
+
+
+def _readable(connection: sa.Connection, user_id: int, channel_ids: Sequence[int]) -> Sequence[int]:
+    """Recipients of those channels whose messages from before the user may read."""
+    streams, users = zerver_stream.c, zerver_userprofile.c
+    role = connection.scalar(sa.select(users.role).where(users.id == user_id))
+    readable = sa.or_(streams.is_web_public, streams.history_public_to_subscribers)
+    if role != Role.GUEST:
+        is_public = sa.and_(sa.not_(streams.invite_only), sa.not_(streams.is_in_zephyr_realm))
+        readable = sa.or_(readable, is_public)
+    chosen = sa.select(streams.recipient_id).where(streams.id.in_(channel_ids), readable)
+    return connection.scalars(chosen).all()
+
+
+def _newest_messages(
+    connection: sa.Connection, realm_id: int, recipient_ids: Sequence[int]
+) -> Sequence[int]:
+    messages = zerver_message.c
+    chosen = (
+        sa.select(messages.id)
+        .where(messages.realm_id == realm_id, messages.recipient_id.in_(recipient_ids))
+        .order_by(messages.id.desc())
+        .limit(MOST_MESSAGES)
+    )
+    return connection.scalars(chosen).all()

@@ -1,0 +1,70 @@
+"""Where a password comes from: a file, standard input, a prompt; never the command line."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from zcore import Refused, UsageError
+
+FLAGS_HINT = "give --password-file FILE, --password-stdin, or --no-password"
+MOST_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordSource:
+    """What the command line said about the password."""
+
+    file: Path | None = None
+    from_stdin: bool = False
+    none: bool = False
+
+    def check(self) -> None:
+        """Raise `UsageError` when more than one of the three flags is given, or none can be."""
+        given = sum((self.file is not None, self.from_stdin, self.none))
+        if given > 1:
+            raise UsageError("more than one way to get the password was given", hint=FLAGS_HINT)
+        if given == 0 and not sys.stdin.isatty():
+            raise UsageError(
+                "no password was given, and there is no terminal to ask for it at",
+                hint=FLAGS_HINT,
+            )
+
+    def read(self) -> str | None:
+        """The password; None when the account is to have none.
+
+        Asks twice, without showing what is typed, when none of the flags was given. Raises
+        `Refused` when the file cannot be read.
+        """
+        if self.none:
+            return None
+        if self.file is not None:
+            return _from_file(self.file)
+        if self.from_stdin:
+            return _decoded(sys.stdin.buffer.read(MOST_BYTES), "standard input")
+        password: str = click.prompt(
+            "Password", hide_input=True, confirmation_prompt=True, err=True
+        )
+        return password
+
+
+def _from_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES)
+    except OSError as error:
+        raise Refused(
+            f"cannot read the password file {path}: {error.strerror}", code="password-file"
+        ) from error
+    return _decoded(content, str(path))
+
+
+def _decoded(content: bytes, place: str) -> str:
+    """The text without the space around it: editors end a file with a line end."""
+    try:
+        return content.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise Refused(f"the password in {place} is not UTF-8 text", code="password-file") from error

@@ -1,0 +1,111 @@
+"""Rules for the names of people (`zerver_userprofile.full_name`)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from zcore import Problem
+
+if TYPE_CHECKING:
+    from zcore.validation import Validation
+
+SHORTEST = 2
+LONGEST = 100  # the width of the column
+FORBIDDEN = frozenset('*`\\>"@')  # they mean something in a mention
+LOOKS_LIKE_MENTION_WITH_ID = re.compile(r"\|\d+\Z")
+PLANE_SIZE = 0x10000
+
+
+def length(values: Sequence[str], context: Validation) -> Iterator[Problem]:
+    """2 to 100 characters, not counting spaces around them."""
+    for index, value in enumerate(values):
+        size = len(value.strip())
+        if not SHORTEST <= size <= LONGEST:
+            yield Problem(
+                "full-name-length",
+                f"the name {value!r} has {size} characters",
+                hint=f"use {SHORTEST} to {LONGEST} characters",
+                index=index,
+            )
+
+
+def characters(values: Sequence[str], context: Validation) -> Iterator[Problem]:
+    """Nothing that cannot be shown, and nothing that would break mentioning the person."""
+    for index, value in enumerate(values):
+        bad = sorted({character for character in value.strip() if _is_forbidden(character)})
+        if bad:
+            shown = " ".join(ascii(character)[1:-1] for character in bad)
+            yield Problem(
+                "full-name-characters",
+                f"the name {value!r} has characters that a name cannot have: {shown}",
+                hint="leave them out",
+                index=index,
+            )
+
+
+def ending(values: Sequence[str], context: Validation) -> Iterator[Problem]:
+    """Not `|` and digits at the end: that is how a mention names a user by number."""
+    for index, value in enumerate(values):
+        if LOOKS_LIKE_MENTION_WITH_ID.search(value.strip()):
+            yield Problem(
+                "full-name-ending",
+                f"the name {value!r} ends with '|' and a number",
+                hint="leave that ending out",
+                index=index,
+            )
+
+
+def unique(values: Sequence[str], context: Validation) -> Iterator[Problem]:
+    """Unlike every name in the realm, when the realm asks for that."""
+    taken = _names_to_avoid(context)
+    if taken is None:
+        return
+    for index, value in enumerate(values):
+        key = comparable(value)
+        if key in taken:
+            yield Problem(
+                "full-name-taken",
+                f"somebody in the organization already has the name {value!r}",
+                hint="the organization wants each name once: add something that tells them apart",
+                index=index,
+            )
+        taken.add(key)
+
+
+def comparable(name: str) -> str:
+    """What two names have in common that count as the same."""
+    return unicodedata.normalize("NFKC", name.strip()).casefold()
+
+
+def _is_forbidden(character: str) -> bool:
+    if character in FORBIDDEN or unicodedata.category(character) in ("Cc", "Cs"):
+        return True
+    return _is_noncharacter(ord(character))
+
+
+def _is_noncharacter(code_point: int) -> bool:
+    """One of the 66 code points that Unicode promises never to give a meaning."""
+    return 0xFDD0 <= code_point <= 0xFDEF or code_point % PLANE_SIZE >= PLANE_SIZE - 2
+
+
+def _names_to_avoid(context: Validation) -> set[str] | None:
+    """The realm's names in comparable form; None when the realm does not ask for unique ones."""
+    if context.database is None or context.realm_id is None:
+        return None
+    import sqlalchemy as sa
+
+    from zcore.schema.realms import zerver_realm
+    from zcore.schema.users import zerver_userprofile
+
+    wanted = sa.select(zerver_realm.c.require_unique_names).where(
+        zerver_realm.c.id == context.realm_id
+    )
+    users = zerver_userprofile.c
+    names = sa.select(users.full_name).where(users.realm_id == context.realm_id)
+    with context.database.read() as connection:
+        if not connection.scalar(wanted):
+            return None
+        return {comparable(name) for name in connection.scalars(names)}

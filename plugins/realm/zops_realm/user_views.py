@@ -1,0 +1,106 @@
+"""`zops user list` and `zops user show`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from zcore import Context, Refused, Result
+from zcore.console import table
+from zcore.organizations.codes import ROLE_NAMES
+from zcore.organizations.lookup import find_realm, id_condition
+from zcore.schema.users import zerver_userprofile
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import RowMapping
+
+COLUMNS = ("id", "email", "name", "role", "state", "joined")
+
+SHOWN_COLUMNS = (
+    zerver_userprofile.c.id,
+    zerver_userprofile.c.delivery_email,
+    zerver_userprofile.c.full_name,
+    zerver_userprofile.c.role,
+    zerver_userprofile.c.is_active,
+    zerver_userprofile.c.is_bot,
+    zerver_userprofile.c.date_joined,
+)
+
+
+def list_users(context: Context, reference: str, *, everyone: bool) -> Result:
+    """The people of an organization; with `everyone` also bots and deactivated accounts."""
+    users = zerver_userprofile.c
+    with context.database.read() as connection:
+        realm = find_realm(connection, reference)
+        chosen = sa.select(*SHOWN_COLUMNS).where(users.realm_id == realm.realm_id)
+        if not everyone:
+            chosen = chosen.where(users.is_active, sa.not_(users.is_bot))
+        rows = connection.execute(chosen.order_by(users.id)).mappings().all()
+    found = [_listed(row) for row in rows]
+    return Result({"users": found}, text=_as_table(found))
+
+
+def show_user(context: Context, reference: str, user: str) -> Result:
+    """One account, named by its address or as `id:N`."""
+    users = zerver_userprofile.c
+    with context.database.read() as connection:
+        realm = find_realm(connection, reference)
+        chosen = sa.select(*SHOWN_COLUMNS, users.last_login, users.timezone).where(
+            users.realm_id == realm.realm_id, _condition(user)
+        )
+        row = connection.execute(chosen).mappings().first()
+    if row is None:
+        raise Refused(
+            f"there is no account {user!r} in {realm.name!r}",
+            code="no-user",
+            hint="'zops user list --all -r ORGANIZATION' shows the accounts that there are",
+        )
+    last_login = row["last_login"]
+    data = {
+        **_listed(row),
+        "last_login": last_login.isoformat() if last_login else None,
+        "timezone": row["timezone"],
+    }
+    return Result(data, text=_as_lines(data))
+
+
+def _condition(user: str) -> sa.ColumnElement[bool]:
+    if user.startswith("id:"):
+        return id_condition(zerver_userprofile.c.id, user, "a user")
+    return sa.func.upper(zerver_userprofile.c.delivery_email) == sa.func.upper(user)
+
+
+def _listed(row: RowMapping) -> dict[str, object]:
+    return {
+        "user_id": row["id"],
+        "email": row["delivery_email"],
+        "full_name": row["full_name"],
+        "role": ROLE_NAMES.get(row["role"], str(row["role"])),
+        "is_active": row["is_active"],
+        "is_bot": row["is_bot"],
+        "date_joined": row["date_joined"].isoformat(),
+    }
+
+
+def _as_table(found: list[dict[str, object]]) -> str:
+    rows = [
+        (
+            user["user_id"],
+            user["email"],
+            user["full_name"],
+            "bot" if user["is_bot"] else user["role"],
+            "active" if user["is_active"] else "deactivated",
+            str(user["date_joined"])[:10],
+        )
+        for user in found
+    ]
+    return table(COLUMNS, rows) if rows else "there are no accounts"
+
+
+def _as_lines(data: Mapping[str, object]) -> str:
+    width = max(map(len, data))
+    return "\n".join(
+        f"{name:<{width}}  {'' if value is None else value}" for name, value in data.items()
+    )

@@ -1,0 +1,351 @@
+"""The testing kit does what the other tests rely on."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pika
+import psycopg2
+import pytest
+
+from zcore.testing.commands import Completed, Zops
+from zcore.testing.processes import Server, ServiceFailed, private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcore.database import Database
+    from zcore.testing.postgres import PostgresServer
+
+
+def query(url: str, statement: str) -> list[tuple[object, ...]]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+TABLE_NAMES = "SELECT tablename FROM pg_tables WHERE schemaname NOT LIKE 'pg_%' \
+AND schemaname <> 'information_schema'"
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 15.0) -> bool:
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        if true():
+            return True
+        time.sleep(0.05)
+    return true()
+
+
+# --- PostgreSQL
+
+
+def test_an_empty_database_has_no_tables(empty_postgres_url: str) -> None:
+    assert query(empty_postgres_url, TABLE_NAMES) == []
+
+
+def test_a_database_can_be_written_and_is_dropped_while_in_use(
+    postgres_server: PostgresServer,
+) -> None:
+    name = postgres_server.create_database()
+    url = postgres_server.database_url(name)
+    still_open = psycopg2.connect(url)
+    query(url, "CREATE TABLE written (id integer)")
+    postgres_server.drop_database(name)
+    still_open.close()
+    with pytest.raises(psycopg2.OperationalError, match="does not exist"):
+        psycopg2.connect(url)
+
+
+def test_a_wrong_password_is_refused(postgres_server: PostgresServer) -> None:
+    if "127.0.0.1" not in postgres_server.url:
+        pytest.skip("only known of the private server")
+    user = postgres_server.url.split("//")[1].split(":")[0]
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        psycopg2.connect(postgres_server.url.replace(f"//{user}:", f"//{user}:wrong"))
+
+
+def test_two_tests_do_not_share_a_postgres_database(
+    postgres_url: str, empty_postgres_url: str
+) -> None:
+    assert postgres_url != empty_postgres_url
+    tables = {name for (name,) in query(postgres_url, TABLE_NAMES)}
+    assert {"zerver_realm", "zerver_userprofile", "zerver_message"} <= tables
+
+
+# --- RabbitMQ
+
+
+def test_a_vhost_carries_messages(rabbitmq_url: str) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
+    channel = connection.channel()
+    channel.queue_declare("here", durable=True)
+    channel.basic_publish("", "here", b"{}")
+    _, _, body = channel.basic_get("here", auto_ack=True)
+    assert body == b"{}"
+    connection.close()
+
+
+def test_vhosts_are_apart(rabbitmq_url: str) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
+    channel = connection.channel()
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="NOT_FOUND"):
+        channel.queue_declare("here", passive=True)  # the test above declared it, in its vhost
+    connection.close()
+
+
+# --- both databases
+
+
+def test_each_database_has_the_tables(database: Database) -> None:
+    assert database.has_tables
+
+
+def test_the_sqlite_database_is_a_file_of_this_test(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    assert Path(str(sqlite_database.url.database)).parent == tmp_path
+
+
+# --- servers end
+
+
+def sleeping_server(folder: Path) -> Server:
+    return Server(["sh", "-c", "echo $$ > pid; exec sleep 600"], folder)
+
+
+def started_pid(folder: Path) -> int:
+    file = folder / "pid"
+    assert wait_until(lambda: file.exists() and file.read_text().strip() != "")
+    return int(file.read_text())
+
+
+def test_a_server_ends_and_its_folder_goes() -> None:
+    folder = private_folder("kit")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    server = sleeping_server(folder)
+    pid = started_pid(folder)
+    server.stop()
+    assert not is_alive(pid)
+    assert not folder.exists()
+    server.stop()
+
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from zcore.testing.processes import Server
+folder = Path(sys.argv[1])
+server = Server(["sh", "-c", "echo $$ > pid; exec sleep 600"], folder)
+time.sleep(600)
+"""
+
+
+def test_a_server_ends_with_the_tests_that_were_killed() -> None:
+    folder = private_folder("kit")
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(folder)])
+    pid = started_pid(folder)
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    assert wait_until(lambda: not is_alive(pid))
+    assert wait_until(lambda: not folder.exists())
+
+
+def test_a_server_that_will_not_start_shows_its_log() -> None:
+    server = Server(["sh", "-c", "echo no such luck; exit 3"], private_folder("kit"))
+    with pytest.raises(ServiceFailed, match="no such luck"):
+        server.wait_until(lambda: False)
+
+
+# --- the command
+
+
+def program(folder: Path, script: str) -> Zops:
+    """A runner for a stand-in of `zops`, to see what the runner itself does."""
+    file = folder / "program"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return Zops(folder, program=file)
+
+
+def test_the_command_runs_in_an_environment_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOPS_DATABASE", "postgresql://somebody/elses")
+    monkeypatch.setenv("PGHOST", "somebody.example.com")
+    done = program(tmp_path, "env; pwd")()
+    assert "somebody" not in done.stdout
+    assert f"ZOPS_HOME={tmp_path}/" in done.stdout
+    assert done.stdout.endswith(f"{tmp_path}\n")
+
+
+def test_what_a_test_sets_reaches_the_command(tmp_path: Path) -> None:
+    zops = program(tmp_path, 'cat; echo "$ZOPS_DATABASE $ZOPS_BROKER $1"')
+    zops.environment["ZOPS_DATABASE"] = "here"
+    done = zops("word", stdin="typed ", env={"ZOPS_BROKER": "there"})
+    assert done.stdout == "typed here there word\n"
+
+
+def test_an_unexpected_exit_code_fails_with_the_output(tmp_path: Path) -> None:
+    zops = program(tmp_path, "echo out; echo err >&2; exit 3")
+    with pytest.raises(AssertionError, match=r"exit code 3, not 0(.|\n)*out(.|\n)*err"):
+        zops()
+    assert zops(exit_code=3).stderr == "err\n"
+    assert zops(check=False).exit_code == 3
+
+
+def test_a_traceback_fails_whatever_the_exit_code(tmp_path: Path) -> None:
+    zops = program(tmp_path, "echo 'Traceback (most recent call last):' >&2")
+    with pytest.raises(AssertionError, match="a traceback"):
+        zops()
+
+
+def test_json_is_exactly_one_object() -> None:
+    assert Completed((), 0, '{"ok": true}\n', "").json() == {"ok": True}
+    for stdout in ("", "done", '{"ok": true}\n{"ok": true}', "[1]"):
+        with pytest.raises(AssertionError, match="stdout is not"):
+            Completed((), 0, stdout, "").json()
+
+
+def test_assert_refused_looks_at_the_reasons() -> None:
+    text = '{"ok": false, "error": {"code": "refused", "problems": [{"code": "taken"}]}}'
+    refused = Completed((), 3, text, "")
+    assert refused.assert_refused("taken") is refused
+    with pytest.raises(AssertionError, match="not reserved"):
+        refused.assert_refused("reserved")
+    with pytest.raises(AssertionError, match="exit code 1, not 3"):
+        Completed((), 1, text, "").assert_refused()
+
+
+def test_what_is_started_is_killed_in_the_end(tmp_path: Path) -> None:
+    zops = program(tmp_path, "exec sleep 600")
+    process = zops.start()
+    assert process.poll() is None
+    zops.stop_all()
+    assert process.returncode == -signal.SIGKILL
+
+
+# --- a run of pytest with the plugin
+
+USES_POSTGRES = """
+def test_with_postgres(empty_postgres_url): pass
+def test_without(): pass
+"""
+
+CONFTEST = """
+pytest_plugins = ["zcore.testing.plugin"]
+"""
+
+NOTHING_INSTALLED = """
+from zcore.testing import services
+from zcore.testing.processes import ServiceMissing
+
+def missing():
+    raise ServiceMissing("PostgreSQL's program postgres is not installed")
+
+services.PrivatePostgres = missing
+services.INSTALLABLE = ()
+"""
+
+
+def run_pytest(folder: Path, conftest: str, *arguments: str, **variables: str) -> Completed:
+    (folder / "conftest.py").write_text(conftest)
+    (folder / "test_it.py").write_text(USES_POSTGRES)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("CI", "ZOPS_TEST_POSTGRES", "PYTEST_ADDOPTS")
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", *arguments],
+        cwd=folder,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+    )
+    return Completed(("pytest",), done.returncode, done.stdout, done.stderr)
+
+
+def test_what_could_not_be_tested_is_said_loudly(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, CONFTEST + NOTHING_INSTALLED).assert_exit(0)
+    assert "1 passed, 1 skipped" in done.stdout
+    assert "NOT EVERYTHING WAS TESTED" in done.stdout
+    assert "install postgresql, or set ZOPS_TEST_POSTGRES" in done.stdout
+
+
+def test_in_ci_a_missing_service_is_a_failure(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, CONFTEST + NOTHING_INSTALLED, CI="true").assert_exit(1)
+    assert "no PostgreSQL for the tests" in done.stdout
+    assert "1 passed, 1 error" in done.stdout
+
+
+def test_tests_can_be_chosen_by_the_service_they_need(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, CONFTEST + NOTHING_INSTALLED, "-m", "not postgres").assert_exit(0)
+    assert "1 passed, 1 deselected" in done.stdout
+    assert "NOT EVERYTHING" not in done.stdout
+
+
+def test_a_named_server_is_used_and_left_clean(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    databases = "SELECT datname FROM pg_database ORDER BY 1"
+    before = query(postgres_server.url, databases)
+    done = run_pytest(tmp_path, CONFTEST, ZOPS_TEST_POSTGRES=postgres_server.url).assert_exit(0)
+    assert f"PostgreSQL {postgres_server.version} (ZOPS_TEST_POSTGRES)" in done.stdout
+    assert query(postgres_server.url, databases) == before
+
+
+def test_the_report_shows_the_versions_that_matter(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, CONFTEST, "-k", "without").assert_exit(0)
+    assert re.search(r"zops tests with: Python 3\.\d+.*SQLAlchemy 2\.", done.stdout)
+
+
+# --- the server dumps
+
+
+def test_a_broken_dump_is_an_error_and_leaves_nothing(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    dump = tmp_path / "broken.dump"
+    dump.write_bytes(b"PGDMP and nothing more")
+    databases = "SELECT count(*) FROM pg_database"
+    before = query(postgres_server.url, databases)
+    with pytest.raises(ServiceFailed, match="pg_restore"):
+        postgres_server.restore(dump)
+    assert query(postgres_server.url, databases) == before
+
+
+@pytest.mark.parametrize("name", ["zulip10-base", "zulip10-small"])
+def test_a_dump_is_restored_and_writable(restored_dump: Callable[[str], str], name: str) -> None:
+    url = restored_dump(name)
+    (before,) = query(url, "SELECT count(*) FROM zulip.zerver_message")
+    query(
+        url,
+        "INSERT INTO zulip.zerver_message (type, subject, content, date_sent, has_attachment,"
+        " has_image, has_link, sender_id, sending_client_id, realm_id, recipient_id,"
+        " is_channel_message) SELECT type, subject, content, date_sent, has_attachment, has_image,"
+        " has_link, sender_id, sending_client_id, realm_id, recipient_id, is_channel_message"
+        " FROM zulip.zerver_message ORDER BY id LIMIT 1",
+    )
+    (after,) = query(url, "SELECT count(*) FROM zulip.zerver_message")
+    assert after[0] == int(str(before[0])) + 1
+    assert restored_dump(name) != url

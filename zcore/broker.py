@@ -1,0 +1,248 @@
+"""What a message broker must do, and the values that pass between it and those who use it.
+
+Whoever publishes needs `publish_events`; a queue worker gets `Event` values and a `WorkContext`.
+The brokers themselves come from plugins through the hook `zops_queue_brokers`, one per scheme of
+the setting `broker`; `open_broker` finds the right one.
+
+Every call of a broker or a consumer may raise `zcore.Unreachable` when the connection is lost;
+the object is of no use afterwards and everything that was in hand goes back to its queue.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+from zcore.errors import Refused
+from zcore.targets import resolve
+from zcore.values import BrokerKind
+
+if TYPE_CHECKING:
+    from zcore.context import Context
+    from zcore.database import Database
+    from zcore.settings import Settings
+
+Clock = Callable[[], datetime]
+Value = TypeVar("Value")
+
+
+def utc_now() -> datetime:
+    """The clock on the wall, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A message as it came from the broker, to be settled through the consumer it came from.
+
+    `tag` is the consumer's name for it; `attempts` how often a worker failed on it before;
+    `redelivered` says that somebody may have begun it already.
+    """
+
+    queue: str
+    body: bytes
+    tag: int
+    attempts: int = 0
+    redelivered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Delivery):
+    """A delivery whose body is a JSON object: `payload`."""
+
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A worker's word that `event` can never be handled: it becomes a dead letter at once."""
+
+    event: Event
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an event became a dead letter. `attempts` counts all, the last one too."""
+
+    error: str
+    traceback: str
+    attempts: int
+    host: str
+    worker: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """An event that was given up, kept with the reason."""
+
+    id: str
+    queue: str
+    body: bytes
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """How many events a queue holds. `in_hand` (with workers) is None where nobody can tell."""
+
+    queue: str
+    ready: int = 0
+    in_hand: int | None = None
+    delayed: int = 0
+    dead: int = 0
+    consumers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkContext:
+    """What a worker gets along with its events.
+
+    `publish(queue, payload)` sends an event on after the worker has returned and before its own
+    events are acknowledged, so nothing is sent for work that failed. `clock` gives the time.
+    """
+
+    settings: Settings
+    publish: Callable[[str, Mapping[str, object]], None]
+    clock: Clock
+    open_database: Callable[[], Database]
+
+    @property
+    def database(self) -> Database:
+        """The organization's database, connected at first use."""
+        return self.open_database()
+
+
+class Consumer(Protocol):
+    """Takes deliveries out of some queues. Used by one thread."""
+
+    def wait(self, seconds: float) -> None:
+        """Fetch what is there, up to the prefetch; return at the latest after `seconds`."""
+
+    def held(self, queue: str) -> int:
+        """How many deliveries of `queue` have been fetched and not taken yet."""
+
+    def take(self, queue: str, most: int) -> Sequence[Delivery]:
+        """The oldest fetched deliveries of `queue`, at most `most`. Each must be settled."""
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """They are done: forget them."""
+
+    def retry(self, delivery: Delivery, seconds: float) -> None:
+        """Deliver it again after about `seconds`, with one more attempt counted."""
+
+    def bury(self, delivery: Delivery, failure: Failure) -> None:
+        """Keep it as a dead letter instead of in its queue."""
+
+    def close(self) -> None:
+        """Stop; what was fetched and not settled goes back to its queue."""
+
+
+class Broker(Protocol):
+    """Durable queues of events. Used by one thread."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, fit to be shown (no password)."""
+
+    def declare(self, queue: str) -> None:
+        """Make sure that `queue` exists."""
+
+    def publish(self, queue: str, bodies: Iterable[bytes]) -> int:
+        """Append events to `queue` (declared if need be), and return how many.
+
+        When it returns, the broker has stored every one of them.
+        """
+
+    def consume(self, prefetch: Mapping[str, int], label: str) -> Consumer:
+        """Start to take from the queues named in `prefetch`.
+
+        `prefetch` says for each queue how many deliveries may be unsettled at once; `label`
+        names the worker in what the broker shows.
+        """
+
+    def queues(self) -> Sequence[str]:
+        """The queues that the broker can name by itself; some brokers can name none."""
+
+    def state(self, queue: str) -> QueueState | None:
+        """How full `queue` is; None when it does not exist."""
+
+    def peek(self, queue: str, most: int) -> Sequence[Delivery]:
+        """The first ready events, left where they are."""
+
+    def dead_letters(self, queue: str, most: int) -> Sequence[DeadLetter]:
+        """The oldest dead letters of `queue`, left where they are."""
+
+    def hasten(self, queue: str, seconds: float) -> None:
+        """Make what waits for a later attempt wait at most about `seconds` more."""
+
+    def purge(self, queue: str) -> int:
+        """Throw away what is ready or delayed (not the dead letters); return how many."""
+
+    def close(self) -> None:
+        """Close the connection, and the consumers with it."""
+
+
+def encode_event(payload: Mapping[str, object]) -> bytes:
+    """The body of an event as the server writes it: compact JSON in UTF-8."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def publish_events(context: Context, queue: str, payloads: Iterable[Mapping[str, object]]) -> int:
+    """Append events to `queue` of the broker in the settings; return how many.
+
+    Raises `zcore.Unreachable` when the broker is not there.
+    """
+    broker = open_broker(context)
+    try:
+        return broker.publish(queue, (encode_event(payload) for payload in payloads))
+    finally:
+        broker.close()
+
+
+def open_broker(context: Context) -> Broker:
+    """Connect to the broker that the settings name.
+
+    Raises `zcore.Refused` when no plugin knows its scheme, `zcore.Unreachable` when it cannot be
+    reached or does not let us in.
+    """
+    url = context.settings.broker
+    scheme = url.partition("://")[0].lower()
+    kinds = broker_kinds(context)
+    if scheme not in kinds:
+        known = ", ".join(sorted(kinds)) or "none"
+        raise Refused(
+            f"no broker is known by the name {scheme!r}",
+            hint=f"the setting 'broker' is one of: {known} (a URL where it needs one)",
+            code="unknown-broker",
+        )
+    connect = cast("Callable[[str, Settings], Broker]", resolve(kinds[scheme].target))
+    return connect(url, context.settings)
+
+
+def broker_kinds(context: Context) -> dict[str, BrokerKind]:
+    """The kinds of broker by scheme; of two with one scheme, the first plugin's counts."""
+    kinds: dict[str, BrokerKind] = {}
+    for _, kind in provided(context, "zops_queue_brokers", BrokerKind):
+        kinds.setdefault(kind.scheme, kind)
+    return kinds
+
+
+def provided(context: Context, hook_name: str, kind: type[Value]) -> Iterator[tuple[str, Value]]:
+    """What the plugins return from a hook for values of one kind: (name of the plugin, value).
+
+    Anything else that a plugin returns is passed over with a warning.
+    """
+    for plugin, values in context.plugins.call(hook_name):
+        for value in values if isinstance(values, Iterable) else [values]:
+            if isinstance(value, kind):
+                yield plugin, value
+            else:
+                context.console.warn(
+                    f"plugin {plugin!r}: {hook_name} gave a {type(value).__name__},"
+                    f" not a {kind.__name__}"
+                )

@@ -1,0 +1,129 @@
+"""The command line that is made of `Command` values.
+
+A `Command` is a promise of a click command: names and help come from the value, and what it
+stands for is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zcore.errors import Failed, UsageError
+from zcore.targets import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcore.values import Command
+
+
+def kebab(name: str) -> str:
+    """The spelling that counts: `create_user` is `create-user`."""
+    return name.replace("_", "-")
+
+
+# what is passed on from the program to every command and sub-command below it
+CONTEXT_SETTINGS = {
+    "token_normalize_func": kebab,
+    "help_option_names": ["-h", "--help"],
+    "show_default": True,
+}
+
+
+class CommandGroup(click.Group):
+    """`zops` itself: lists its commands without importing them.
+
+    `provider` says in words whose a command is; `running` is the one that was used.
+    """
+
+    def __init__(
+        self, commands: Sequence[Command], provider: Callable[[object], str], **attributes: Any
+    ) -> None:
+        super().__init__(context_settings=CONTEXT_SETTINGS, **attributes)
+        self._promised = {command.name: command for command in commands}
+        self._provider = provider
+        self.running: Command | None = None
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return list(self._promised)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command of this name; None when there is none.
+
+        Raises `Failed` naming whose it is when it cannot be imported.
+        """
+        promised = self._promised.get(kebab(cmd_name))
+        if promised is None:
+            return None
+        owner = self._provider(promised)
+        found = resolve(promised.target, owner=owner)
+        if not isinstance(found, click.Command):
+            raise Failed(
+                f"{owner}: {promised.target!r} is a {type(found).__name__}, not a click command",
+                hint="mend or reinstall the plugin, or switch it off with --disable-plugin",
+                code="broken-target",
+            )
+        _adopt(found)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first of `args` names. Raises `UsageError` with a suggestion."""
+        name = kebab(args[0])
+        command = self.get_command(ctx, name)
+        if command is None and not ctx.resilient_parsing:
+            raise UsageError(f"there is no command {args[0]!r}", hint=self._suggestion(name))
+        self.running = self._promised.get(name)
+        return name if command else None, command, args[1:]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, under the headings that they asked for."""
+        by_heading = sorted(self._promised.values(), key=lambda command: command.group)
+        for heading, commands in groupby(by_heading, key=lambda command: command.group):
+            with formatter.section(heading or "Commands"):
+                formatter.write_dl([(command.name, command.help) for command in commands])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Completions of a shell: the names, again without importing anything."""
+        from click.shell_completion import CompletionItem
+
+        names = [command for name, command in self._promised.items() if name.startswith(incomplete)]
+        items = [CompletionItem(command.name, help=command.help) for command in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def _suggestion(self, name: str) -> str:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, self._promised)
+        meant = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        return f"{meant}see 'zops --help'"
+
+
+def _adopt(command: click.Command) -> None:
+    """Give a command, and those below it, what every command of `zops` has."""
+    declared = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    if "--json" not in declared:
+        command.params.append(json_option())
+    for option in command.params:
+        if isinstance(option, click.Option) and option.envvar:
+            option.show_envvar = True
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _adopt(below)
+
+
+def json_option() -> click.Option:
+    """`--json`, accepted before and after the command's name.
+
+    It is only declared here: how errors are shown must be known before anything is parsed, so
+    the program looks for it first (`zcore.program`).
+    """
+    return click.Option(
+        ["--json"], is_flag=True, expose_value=False, help="Print one JSON document on stdout."
+    )

@@ -1,0 +1,112 @@
+"""What a person sees while a command runs. Everything here goes to stderr.
+
+stdout belongs to the result of the command, and only the core writes it (`zcore.report`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from zcore.errors import Refused
+from zcore.signals import StopFlag
+from zcore.text import mask_passwords, one_line
+
+
+class Progress(Protocol):
+    """How far a piece of work is."""
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more units are done."""
+
+
+class Console:
+    """Notes, warnings, progress and questions of one run.
+
+    `json` says that stdout will be one JSON document; `quiet` leaves out notes and progress;
+    `verbosity` is the number of `-v`.
+    """
+
+    def __init__(
+        self,
+        *,
+        json: bool = False,
+        quiet: bool = False,
+        verbosity: int = 0,
+        stop: StopFlag | None = None,
+    ) -> None:
+        self.json = json
+        self.quiet = quiet
+        self.verbosity = verbosity
+        self._stop = stop or StopFlag()
+
+    def note(self, text: str) -> None:
+        """Say something that is good to know, on one line. Not when quiet."""
+        if not self.quiet:
+            write_line(text)
+
+    def warn(self, text: str) -> None:
+        """Say that something is not as it should be, on one line. Also when quiet."""
+        write_line(f"zops: warning: {text}")
+
+    def debug(self, text: str) -> None:
+        """Say something that only helps to find a fault, on one line. Only with `-v`."""
+        if self.verbosity:
+            write_line(f"zops: {text}")
+
+    @contextmanager
+    def progress(self, label: str, total: float | None = None) -> Iterator[Progress]:
+        """A progress bar while inside: `total` units, or an unknown number of them.
+
+        Shown only when stderr is a terminal; whatever else is written to stderr appears above it.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield _Hidden()
+            return
+        from zcore.progress import shown
+
+        with shown(label, total) as progress:
+            yield progress
+
+    def confirm(self, question: str) -> bool:
+        """Ask a person for yes or no; no is the default.
+
+        Raises `Refused` when there is no person to ask.
+        """
+        if not sys.stdin.isatty():
+            raise Refused(
+                f"nobody is there to answer: {one_line(question)}",
+                hint="give the answer on the command line (--yes)",
+                code="no-terminal",
+            )
+        with self._stop.at_once():
+            sys.stderr.write(f"{one_line(question)} [y/N] ")
+            sys.stderr.flush()
+            return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+class _Hidden:
+    """Progress that nobody sees."""
+
+    def advance(self, n: int = 1) -> None:
+        """Nothing to show."""
+
+
+def write_line(text: str) -> None:
+    """Write `text` to stderr as one line, with the passwords of URLs masked."""
+    sys.stderr.write(f"{mask_passwords(one_line(text))}\n")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """`rows` under the headings `columns` as text, aligned; without rows, the headings alone."""
+    lines = [[str(column) for column in columns]]
+    lines += [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+    return "  ".join(padded).rstrip()

@@ -1,0 +1,94 @@
+"""What a driver raises, in our words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from zcore.errors import Failed, Refused, Unreachable, ZopsError
+
+if TYPE_CHECKING:
+    from zcore.database import Database
+
+# What SQLite says (there are no codes in Python 3.11's exceptions for all of them), and what it
+# means for whoever reads it.
+SQLITE_MESSAGES = (
+    ("readonly database", Refused, "is read-only", "check the permissions of the file and folder"),
+    ("unable to open", Refused, "cannot be opened", "check the permissions of file and folder"),
+    ("not a database", Refused, "is not a database file", "name the right file"),
+    ("malformed", Failed, "is damaged", "restore it from a backup"),
+    ("disk is full", Failed, "cannot grow: the disk is full", "make room and try again"),
+    ("locked", Unreachable, "is being written by another process", "try again when it is done"),
+    ("disk I/O", Failed, "cannot be read or written (disk error)", "check the disk"),
+)
+
+
+@contextmanager
+def translated(database: Database) -> Iterator[None]:
+    """Turn the driver's exceptions into one of our errors; everything else passes."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise explain(database, error) from error
+
+
+def explain(database: Database, error: DBAPIError) -> ZopsError:
+    """The error that says what `error` means for the user."""
+    if database.dialect == "sqlite":
+        return _explain_sqlite(database, error)
+    return _explain_postgres(database, error)
+
+
+def _explain_sqlite(database: Database, error: DBAPIError) -> ZopsError:
+    text = str(error.orig)
+    path = database.url.database
+    for part, kind, meaning, hint in SQLITE_MESSAGES:
+        if part in text:
+            return kind(f"the database file {path} {meaning}", hint=hint)
+    if isinstance(error, IntegrityError):
+        return Failed(f"the database refused a row: {text}", code="integrity")
+    return Failed(f"the database file {path}: {text}")
+
+
+def _explain_postgres(database: Database, error: DBAPIError) -> ZopsError:
+    text = _first_line(str(error.orig))
+    code = getattr(error.orig, "pgcode", None) or ""
+    if not code and 'database "' in text and "does not exist" in text:
+        return Refused(
+            f"there is no database {database.url.database!r} on {_place(database)}",
+            code="no-database",
+            hint="create it with createdb, then 'zops db init'; or name the right database",
+        )
+    if not code or error.connection_invalidated:
+        return Unreachable(f"the database server at {_place(database)}: {text}")
+    if code.startswith("23"):
+        return Failed(f"the database refused a row: {text}{_detail(error)}", code="integrity")
+    if code in ("42501", "25006"):  # no privilege; read-only transaction
+        return Refused(f"the database does not let us: {text}", hint="use a role that may")
+    if code.startswith("53"):
+        return Failed(f"the database server lacks resources: {text}")
+    if code.startswith("57"):
+        return Unreachable(f"the database server at {_place(database)} ended our work: {text}")
+    return Failed(f"the database said {code}: {text}{_detail(error)}")
+
+
+def _place(database: Database) -> str:
+    url = database.url
+    query_host = url.query.get("host")
+    host = url.host or (query_host if isinstance(query_host, str) else "") or "the local socket"
+    return f"{host}:{url.port}" if url.port else host
+
+
+def _first_line(text: str) -> str:
+    line = next((part.strip() for part in text.splitlines() if part.strip()), "no reason given")
+    return re.sub(r"^connection to server .*? failed: ", "", line)
+
+
+def _detail(error: DBAPIError) -> str:
+    diagnostics = getattr(error.orig, "diag", None)
+    detail = getattr(diagnostics, "message_detail", None)
+    return f" ({detail})" if detail else ""

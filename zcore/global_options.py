@@ -1,0 +1,94 @@
+"""The options that come before the command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from zcore.commands import CONTEXT_SETTINGS, json_option
+from zcore.settings import Flags
+from zcore.settings_table import BY_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """What was said before the command; `rest` is the command and what comes after it."""
+
+    flags: Flags
+    quiet: bool
+    verbosity: int
+    version: bool
+    rest: tuple[str, ...]
+
+
+def declared_options() -> list[click.Parameter]:
+    """The options, for parsing and for the help."""
+    return [
+        click.Option(["--database"], metavar="URL", help=_help("database_url")),
+        click.Option(
+            ["--config"],
+            metavar="FILE",
+            help="The configuration file, instead of the first of ./zops.toml, the user's and "
+            "/etc/zops/zops.toml.  [env var: ZOPS_CONFIG]",
+        ),
+        json_option(),
+        click.Option(
+            ["-q", "--quiet"], is_flag=True, help="No notes and no progress, only warnings."
+        ),
+        click.Option(
+            ["-v", "--verbose"], count=True, show_default=False, help="Say more, on stderr."
+        ),
+        click.Option(
+            ["--disable-plugin"],
+            metavar="NAME",
+            multiple=True,
+            help="Leave a plugin out; * leaves all out. Can be given several times.  "
+            f"[env var: {BY_NAME['disabled_plugins'].env}, with commas]",
+        ),
+        click.Option(["--version"], is_flag=True, help="Show the version and exit."),
+    ]
+
+
+def parse_global_options(arguments: Sequence[str]) -> GlobalOptions:
+    """Take apart what comes before the command. Raises `click.UsageError`.
+
+    This happens before the plugins are loaded, because it may say which ones not to load.
+    """
+    help_option = click.Option(CONTEXT_SETTINGS["help_option_names"], is_flag=True)
+    parser = click.Command(
+        "zops", params=[*declared_options(), help_option], add_help_option=False
+    )
+    context = parser.make_context(
+        "zops",
+        list(arguments),
+        allow_interspersed_args=False,
+        allow_extra_args=True,
+        token_normalize_func=CONTEXT_SETTINGS["token_normalize_func"],
+    )
+    given = context.params
+    return GlobalOptions(
+        flags=_flags(given),
+        quiet=given["quiet"],
+        verbosity=given["verbose"],
+        version=given["version"],
+        rest=("--help",) if given["help"] else tuple(context.args),
+    )
+
+
+def _flags(given: dict[str, object]) -> Flags:
+    flags = Flags()
+    if given["database"]:
+        flags["database_url"] = str(given["database"])
+    if given["config"]:
+        flags["config"] = str(given["config"])
+    names = given["disable_plugin"]
+    if isinstance(names, tuple) and names:
+        flags["disabled_plugins"] = names
+    return flags
+
+
+def _help(name: str) -> str:
+    setting = BY_NAME[name]
+    return f"{setting.help}.  [env var: {setting.env}; default: {setting.default}]"

@@ -1,0 +1,117 @@
+"""New accounts: the user's row, their personal recipient and their subscription to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from zcore.identifiers import dummy_email, random_api_key, random_uuid
+from zcore.organizations.codes import RecipientType, Role
+from zcore.organizations.inserts import insert_returning_ids
+from zcore.schema.channels import zerver_recipient, zerver_subscription
+from zcore.schema.users import zerver_userprofile
+
+PERSONAL_SUBSCRIPTION_COLOR = "#c2c2c2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """An account to be made.
+
+    `password` is what the column holds (a hash, or an unusable one). `display_host`: when the
+    address is not for everyone to see, the host of the address shown instead. `settings` are
+    columns of `zerver_userprofile` that differ from their defaults.
+    """
+
+    realm_id: int
+    delivery_email: str
+    full_name: str
+    password: str
+    role: Role
+    date_joined: datetime
+    display_host: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+def insert_accounts(connection: sa.Connection, accounts: Sequence[NewAccount]) -> list[int]:
+    """Write `accounts` (all with the same `settings` columns); return their ids, in order.
+
+    The caller adds group memberships, channel subscriptions and audit entries.
+    """
+    rows = [_account_row(account) for account in accounts]
+    user_ids = insert_returning_ids(connection, zerver_userprofile, rows)
+    _set_display_addresses(connection, accounts, user_ids)
+    insert_personal_recipients(connection, user_ids)
+    return user_ids
+
+
+def insert_personal_recipients(connection: sa.Connection, user_ids: Sequence[int]) -> list[int]:
+    """Give active users the recipient that direct messages to them go to; return its ids."""
+    rows = [{"type": int(RecipientType.PERSONAL), "type_id": user_id} for user_id in user_ids]
+    recipient_ids = insert_returning_ids(connection, zerver_recipient, rows)
+    pairs = list(zip(user_ids, recipient_ids, strict=True))
+    _point_at_recipients(connection, pairs)
+    connection.execute(
+        sa.insert(zerver_subscription),
+        [_personal_subscription(user_id, recipient_id) for user_id, recipient_id in pairs],
+    )
+    return recipient_ids
+
+
+def _account_row(account: NewAccount) -> dict[str, object]:
+    hidden = account.display_host is not None
+    return {
+        "realm_id": account.realm_id,
+        "delivery_email": account.delivery_email,
+        # The address shown instead contains the id, so it can only follow.
+        "email": random_uuid() if hidden else account.delivery_email,
+        "full_name": account.full_name,
+        "password": account.password,
+        "role": int(account.role),
+        "date_joined": account.date_joined,
+        "last_login": account.date_joined,
+        "api_key": random_api_key(),
+        "uuid": random_uuid(),
+        **account.settings,
+    }
+
+
+def _set_display_addresses(
+    connection: sa.Connection, accounts: Sequence[NewAccount], user_ids: Sequence[int]
+) -> None:
+    hidden = [
+        {"user_id": user_id, "address": dummy_email(user_id, account.display_host)}
+        for account, user_id in zip(accounts, user_ids, strict=True)
+        if account.display_host is not None
+    ]
+    if hidden:
+        users = zerver_userprofile
+        update = sa.update(users).where(users.c.id == sa.bindparam("user_id"))
+        connection.execute(update.values(email=sa.bindparam("address")), hidden)
+
+
+def _point_at_recipients(connection: sa.Connection, pairs: Sequence[tuple[int, int]]) -> None:
+    users = zerver_userprofile
+    update = sa.update(users).where(users.c.id == sa.bindparam("user_id"))
+    connection.execute(
+        update.values(recipient_id=sa.bindparam("personal_recipient")),
+        [
+            {"user_id": user_id, "personal_recipient": recipient_id}
+            for user_id, recipient_id in pairs
+        ],
+    )
+
+
+def _personal_subscription(user_id: int, recipient_id: int) -> dict[str, object]:
+    return {
+        "user_profile_id": user_id,
+        "recipient_id": recipient_id,
+        "active": True,
+        "is_user_active": True,
+        "is_muted": False,
+        "color": PERSONAL_SUBSCRIPTION_COLOR,
+        "pin_to_top": False,
+    }

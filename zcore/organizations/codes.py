@@ -1,0 +1,76 @@
+"""The numbers that Zulip stores for roles, events and kinds."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+
+class Role(enum.IntEnum):
+    """`zerver_userprofile.role`."""
+
+    OWNER = 100
+    ADMINISTRATOR = 200
+    MODERATOR = 300
+    MEMBER = 400
+    GUEST = 600
+
+
+# The words of the command line, in the order of falling rights.
+ROLES_BY_NAME = {
+    "owner": Role.OWNER,
+    "admin": Role.ADMINISTRATOR,
+    "moderator": Role.MODERATOR,
+    "member": Role.MEMBER,
+    "guest": Role.GUEST,
+}
+ROLE_NAMES: Mapping[int, str] = {role: name for name, role in ROLES_BY_NAME.items()}
+
+
+class RecipientType(enum.IntEnum):
+    """`zerver_recipient.type`."""
+
+    PERSONAL = 1
+    CHANNEL = 2
+    DIRECT_MESSAGE_GROUP = 3
+
+
+class EmailVisibility(enum.IntEnum):
+    """`email_address_visibility`: who sees a user's own address."""
+
+    EVERYONE = 1
+    MEMBERS = 2
+    ADMINISTRATORS = 3
+    NOBODY = 4
+    MODERATORS = 5
+
+
+class BotType(enum.IntEnum):
+    """`zerver_userprofile.bot_type`; NULL for a human."""
+
+    GENERIC = 1
+    INCOMING_WEBHOOK = 2
+    OUTGOING_WEBHOOK = 3
+    EMBEDDED = 4
+
+
+class AuditEvent(enum.IntEnum):
+    """`zerver_realmauditlog.event_type`."""
+
+    USER_CREATED = 101
+    USER_SPECIAL_PERMISSION_CHANGED = 108
+    REALM_CREATED = 215
+    SUBSCRIPTION_CREATED = 301
+    CHANNEL_CREATED = 601
+    USER_GROUP_CREATED = 701
+    USER_ADDED_TO_GROUP = 703
+    SUBGROUP_ADDED = 705
+    SUPERGROUP_ADDED = 707
+
+
+# Keys inside `zerver_realmauditlog.extra_data`.
+AUDIT_OLD_VALUE = "1"
+AUDIT_NEW_VALUE = "2"
+AUDIT_ROLE_COUNT = "10"
+AUDIT_HUMANS_BY_ROLE = "11"
+AUDIT_BOT_COUNT = "12"

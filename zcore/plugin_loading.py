@@ -1,0 +1,89 @@
+"""Finding the installed plugins and importing them, each on its own."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, redirect_stdout
+from importlib.metadata import entry_points
+
+from zcore.hookspecs import API_VERSION
+from zcore.plugin_record import PluginRecord, identity
+
+GROUP = "zops"
+OWN_DISTRIBUTION = "zops-cli"
+EVERY = "*"  # as the name of a plugin to switch off: all of them
+SLOW = 5.0  # seconds after which an import that does not end is named
+
+Warn = Callable[[str], None]
+
+
+def discover(disabled: Collection[str]) -> list[PluginRecord]:
+    """A record for each installed plugin, by name. Nothing of them is imported."""
+    records = [PluginRecord(point.name, point) for point in entry_points(group=GROUP)]
+    records.sort(key=lambda record: record.name)
+    _settle_duplicates(records)
+    for record in records:
+        if record.name in disabled or EVERY in disabled:
+            record.status = "disabled"
+            record.problems.clear()
+    return records
+
+
+def _settle_duplicates(records: list[PluginRecord]) -> None:
+    """Of several distributions with a plugin of one name, one wins and the others are broken."""
+    for name in {record.name for record in records}:
+        same = [record for record in records if record.name == name]
+        if len(same) > 1:
+            same.sort(key=_precedence)
+            for loser in same[1:]:
+                loser.fail(
+                    f"{same[0].label} has the same name and is used instead: uninstall one of them"
+                )
+
+
+def _precedence(record: PluginRecord) -> tuple[bool, str]:
+    """Our own distribution first, then by the distribution's name."""
+    distribution, _ = identity(record.entry_point.dist)
+    return distribution != OWN_DISTRIBUTION, distribution
+
+
+def load(records: list[PluginRecord], warn: Warn) -> None:
+    """Import the active ones. What they print goes to stderr: stdout is the command's."""
+    with redirect_stdout(sys.stderr):
+        for record in records:
+            if record.active:
+                with _named_when_slow(record, warn), record.isolated("it cannot be loaded"):
+                    record.plugin = record.entry_point.load()
+                    _check(record)
+
+
+def _check(record: PluginRecord) -> None:
+    wanted = getattr(record.plugin, "zops_api", 1)
+    if record.plugin is None:
+        record.fail(f"its entry point {record.entry_point.value!r} names None")
+    elif type(wanted) is not int:
+        record.fail(f"its zops_api is {wanted!r}, not a number")
+    elif wanted > API_VERSION:
+        record.fail(
+            f"it needs version {wanted} of the plugin API, and this zops has {API_VERSION}: "
+            "upgrade zops, or install an older version of the plugin",
+            status="incompatible",
+        )
+
+
+@contextmanager
+def _named_when_slow(record: PluginRecord, warn: Warn) -> Iterator[None]:
+    """An import that hangs cannot be stopped from inside, but the user can be told whose it is."""
+
+    def name_it() -> None:
+        warn(f"{record.label} is still being imported; --disable-plugin {record.name} leaves it out")
+
+    timer = threading.Timer(SLOW, name_it)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

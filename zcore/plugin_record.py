@@ -1,0 +1,119 @@
+"""What is known about one plugin."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import Distribution, EntryPoint
+from typing import TYPE_CHECKING, Literal
+
+from zcore.text import describe, mask_passwords
+
+if TYPE_CHECKING:
+    from zcore.values import Command
+
+Status = Literal["active", "disabled", "broken", "incompatible"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginInfo:
+    """A plugin as `zops plugins list` and `show` tell of it.
+
+    `origin` is the file that it was loaded from, or the folder that its distribution is
+    installed in; `error` what is wrong with it, on one line; `traceback` where, when it raised.
+    """
+
+    name: str
+    version: str
+    distribution: str
+    origin: str
+    status: Status
+    error: str
+    hooks: tuple[str, ...]
+    commands: tuple[str, ...]
+    traceback: str = ""
+
+
+@dataclass(slots=True)
+class PluginRecord:
+    """A plugin while it is being loaded and used; `problems` are what to warn of."""
+
+    name: str
+    entry_point: EntryPoint
+    status: Status = "active"
+    plugin: object = None
+    problems: list[str] = field(default_factory=list)
+    exception: BaseException | None = None
+    hooks: tuple[str, ...] = ()
+    commands: list[Command] = field(default_factory=list)
+
+    @property
+    def active(self) -> bool:
+        return self.status == "active"
+
+    @property
+    def label(self) -> str:
+        """How messages name it. Reads the distribution's metadata: not for the usual path."""
+        return f"plugin {self.name!r} ({' '.join(filter(None, identity(self.entry_point.dist)))})"
+
+    @property
+    def error(self) -> str:
+        return "; ".join(self.problems)
+
+    def fail(
+        self, problem: str, *, status: Status = "broken", exception: BaseException | None = None
+    ) -> None:
+        """Leave the plugin out from here on."""
+        self.status = status
+        self.problems.append(problem)
+        self.exception = exception
+        self.commands.clear()
+
+    @contextmanager
+    def isolated(self, doing: str) -> Iterator[None]:
+        """Whatever is raised inside breaks this plugin and nothing else."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 # strangers may raise SystemExit, too
+            self.fail(f"{doing}: {describe(error)}", exception=error)
+
+    def info(self) -> PluginInfo:
+        distribution, version = identity(self.entry_point.dist)
+        return PluginInfo(
+            name=self.name,
+            version=version,
+            distribution=distribution,
+            origin=self._origin(),
+            status=self.status,
+            error=self.error,
+            hooks=self.hooks,
+            commands=tuple(command.name for command in self.commands),
+            traceback=self._traceback(),
+        )
+
+    def _origin(self) -> str:
+        module = sys.modules.get(self.entry_point.module)
+        file = getattr(module, "__file__", None)
+        if file:
+            return str(file)
+        distribution = self.entry_point.dist
+        return str(distribution.locate_file("")) if distribution is not None else ""
+
+    def _traceback(self) -> str:
+        if self.exception is None:
+            return ""
+        import traceback
+
+        return mask_passwords("".join(traceback.format_exception(self.exception)))
+
+
+def identity(distribution: Distribution | None) -> tuple[str, str]:
+    """Name and version of a distribution; "unknown" and "" when its metadata does not say."""
+    if distribution is None:
+        return "unknown", ""
+    metadata = distribution.metadata
+    return metadata.get("Name", "unknown"), metadata.get("Version", "")

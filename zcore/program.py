@@ -1,0 +1,213 @@
+"""One run of `zops`: options, settings, plugins, command, result; and how each error ends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from zcore.builtin import COMMANDS
+from zcore.commands import CommandGroup
+from zcore.console import Console, write_line
+from zcore.context import Context, set_current
+from zcore.errors import ExitCode, Failed, Interrupted, UsageError, ZopsError
+from zcore.global_options import GlobalOptions, declared_options, parse_global_options
+from zcore.plugins import Plugins
+from zcore.report import Output, stdout_is_gone
+from zcore.settings import Settings
+from zcore.signals import StopFlag, watched
+from zcore.text import describe, mask_passwords
+from zcore.values import Result
+from zcore.version import __version__
+
+COMPLETION = "_ZOPS_COMPLETE"  # what a shell sets when it asks for completions
+
+# these help to find out what is wrong with the settings, so they must work all the same
+TOLERANT = {"doctor", "plugins", "settings"}
+
+
+class Ended(Exception):
+    """The command ended the run itself, with an exit code."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+class Run:
+    """One run of the program."""
+
+    def __init__(self, arguments: Sequence[str], output: Output) -> None:
+        self.arguments = arguments
+        self.output = output
+        self.group: CommandGroup | None = None
+        self.plugins: Plugins | None = None
+
+    def execute(self) -> Result:
+        """Run the command. What it raises comes out."""
+        options = parse_global_options(self.arguments)
+        if options.version:
+            return Result({"version": __version__}, text=f"zops {__version__}")
+        stop = StopFlag()
+        console = Console(
+            json=self.output.json, quiet=options.quiet, verbosity=options.verbosity, stop=stop
+        )
+        settings = _load_settings(options, console)
+        plugins = self._load_plugins(settings, options, console)
+        context = Context(settings, console, plugins, stop)
+        set_current(context)
+        try:
+            with watched(stop, console.warn, self._last_words):
+                return self._invoke(plugins, list(options.rest))
+        finally:
+            context.close()
+
+    def whose(self) -> str:
+        """Who made the command that runs, in words: for messages about bugs."""
+        if self.group is None or self.plugins is None or self.group.running is None:
+            return "zops"
+        return self.plugins.provider(self.group.running)
+
+    def _load_plugins(
+        self, settings: Settings, options: GlobalOptions, console: Console
+    ) -> Plugins:
+        completing = COMPLETION in os.environ
+        self.plugins = Plugins.load(
+            disabled=settings.disabled_plugins,
+            core_commands=COMMANDS,
+            warn=console.debug if completing else console.warn,
+        )
+        installed = {info.name for info in self.plugins.infos} if options.flags else set()
+        for name in options.flags.get("disabled_plugins", ()):
+            if name not in installed | {"*"}:
+                console.warn(f"--disable-plugin {name}: there is no plugin of that name")
+        return self.plugins
+
+    def _invoke(self, plugins: Plugins, arguments: list[str]) -> Result:
+        self.group = CommandGroup(
+            plugins.commands(),
+            plugins.provider,
+            name="zops",
+            params=declared_options(),
+            help="Tools for people who run Zulip organizations.",
+            epilog="'zops COMMAND --help' tells more about a command.",
+        )
+        if COMPLETION in os.environ:
+            from click.shell_completion import shell_complete
+
+            raise Ended(shell_complete(self.group, {}, "zops", COMPLETION, os.environ[COMPLETION]))
+        try:
+            with self.group.make_context("zops", arguments) as context:
+                return _result(self.group.invoke(context), self)
+        except click.exceptions.Exit as ended:
+            raise Ended(ended.exit_code) from ended
+        except SystemExit as ended:
+            if isinstance(ended.code, str):
+                write_line(ended.code)
+            raise Ended(ended.code if isinstance(ended.code, int) else bool(ended.code)) from ended
+
+    def _last_words(self) -> None:
+        self.output.last_words(Interrupted("stopped at once by a signal"))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `zops` with `arguments`. Returns the exit code; prints everything there is to print."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name need not fit the terminal
+    output = Output(json=_wants_json(arguments))
+    this = Run(arguments, output)
+    try:
+        with output:
+            result = this.execute()
+        return output.finish(result)
+    except Ended as ended:
+        return _ended(output, ended.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        if output.json:
+            return output.fail(UsageError("a command is missing", hint=_help_hint(error)), 2)
+        sys.stderr.write(f"{error.format_message()}\n")
+        return ExitCode.USAGE
+    except BaseException as error:  # noqa: BLE001 # whatever it is, the exit code says which kind
+        return _failed(error, this)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Is `--json` among the options? Wherever it is: also errors of parsing are shown in JSON."""
+    before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in before_separator
+
+
+def _load_settings(options: GlobalOptions, console: Console) -> Settings:
+    cwd = Path.cwd()
+    try:
+        settings = Settings.load(options.flags, os.environ, cwd)
+    except ZopsError as error:
+        helpful = "--help" in options.rest or "-h" in options.rest
+        if not helpful and not TOLERANT & set(options.rest[:1]):
+            raise
+        settings = Settings.load(options.flags, os.environ, cwd, broken=error.message)
+    for problem in settings.problems:
+        console.warn(problem)
+    for line in settings.unread:
+        console.debug(line)
+    return settings
+
+
+def _result(returned: object, this: Run) -> Result:
+    if returned is None:
+        return Result()
+    if isinstance(returned, Result):
+        return returned
+    raise TypeError(f"the command returned a {type(returned).__name__}, not a zcore.Result")
+
+
+def _ended(output: Output, exit_code: int) -> int:
+    """A command, or `--help`, ended the run itself."""
+    if exit_code == ExitCode.DONE:
+        return output.finish(Result()) if output.json else exit_code
+    if output.json:
+        error = Failed(f"the command ended with exit code {exit_code}", code="exit")
+        return output.fail(error, exit_code)
+    return exit_code
+
+
+def _failed(error: BaseException, this: Run) -> int:
+    """Print what went wrong. Returns the exit code."""
+    output = this.output
+    match error:
+        case ZopsError():
+            return output.fail(error, error.exit_code)
+        case click.UsageError():
+            message = error.format_message()
+            return output.fail(UsageError(message, hint=_help_hint(error)), ExitCode.USAGE)
+        case click.ClickException():
+            return output.fail(Failed(error.format_message()), ExitCode.FAILED)
+        case click.Abort() | KeyboardInterrupt():
+            return output.fail(Interrupted("stopped"), ExitCode.INTERRUPTED)
+        case BrokenPipeError() if stdout_is_gone():
+            from zcore.report import abandon_stdout
+
+            abandon_stdout()
+            return ExitCode.DONE
+    return _bug(error, this)
+
+
+def _help_hint(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx is not None else "zops"
+    return f"see '{path} --help'"
+
+
+def _bug(error: BaseException, this: Run) -> int:
+    import traceback
+
+    whose = this.whose()
+    sys.stderr.write(mask_passwords("".join(traceback.format_exception(error))))
+    write_line(f"zops {__version__}: this is a bug in {whose}")
+    if not this.output.json:
+        return ExitCode.BUG
+    failure = ZopsError(f"this is a bug in {whose}: {describe(error)}", code="bug")
+    return this.output.fail(failure, ExitCode.BUG)

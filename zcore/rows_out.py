@@ -1,0 +1,172 @@
+"""Rows out in bulk: several connections that all see the same moment.
+
+A select of exactly one text column leaves the database row by row, without Python looking into
+it: on PostgreSQL by COPY, on SQLite by stepping through the result.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Protocol, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+ROWS_AT_ONCE = 500
+RowSink = Callable[[bytes], object]
+
+
+class Reader:
+    """One connection inside a snapshot. Used by one thread at a time."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+    def copy_out(self, statement: sa.Select[tuple[str]], sink: RowSink) -> int:
+        """Call `sink` with each row of `statement`, UTF-8 without a line end; return how many.
+
+        The text must hold no control characters (JSON never does): on PostgreSQL the rows
+        travel as CSV whose quote and delimiter are control characters, so nothing is escaped.
+        """
+        if self.connection.dialect.name == "sqlite":
+            return self._step(statement, sink)
+        return self._copy(statement, sink)
+
+    def _step(self, statement: sa.Select[tuple[str]], sink: RowSink) -> int:
+        count = 0
+        for text in self.connection.execute(statement).yield_per(ROWS_AT_ONCE).scalars():
+            sink(text.encode())
+            count += 1
+        return count
+
+    def _copy(self, statement: sa.Select[tuple[str]], sink: RowSink) -> int:
+        receiver = _LineReceiver(sink)
+        compiled = statement.compile(
+            dialect=self.connection.dialect, compile_kwargs={"render_postcompile": True}
+        )
+        cursor = self.connection.connection.cursor()
+        try:
+            query = cursor.mogrify(str(compiled), compiled.params).decode()
+            cursor.copy_expert(
+                f"COPY ({query}) TO STDOUT (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')",
+                receiver,
+            )
+        except cursor.connection.Error as error:
+            raise DBAPIError.instance(str(compiled), None, error, cursor.connection.Error) from None
+        finally:
+            cursor.close()
+        return receiver.count
+
+
+class _LineReceiver:
+    """What COPY writes to: the driver hands over exactly one row with its line end at a time."""
+
+    def __init__(self, sink: RowSink) -> None:
+        self.sink = sink
+        self.count = 0
+
+    def write(self, line: bytes) -> None:
+        self.count += 1
+        self.sink(line[:-1])
+
+
+class Snapshot(Protocol):
+    """One moment of the database, and how many can look at it side by side."""
+
+    readers: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def reader(self) -> contextmanager[Reader]:  # type: ignore[type-arg]  # a typeshed alias
+        """Lend a connection inside the snapshot; waits until one is free."""
+        ...
+
+
+class _PooledSnapshot:
+    """Connections opened once, lent one at a time."""
+
+    def __init__(self, engine: sa.Engine, readers: int) -> None:
+        self.engine = engine
+        self.readers = max(1, readers)
+        self._free: queue.SimpleQueue[Reader] = queue.SimpleQueue()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stack.close()
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def _add(self, connection: sa.Connection) -> None:
+        self._free.put(Reader(connection))
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """Lend a connection inside the snapshot; waits until one is free."""
+        reader = self._free.get()
+        try:
+            yield reader
+        finally:
+            self._free.put(reader)
+
+
+class SQLiteSnapshot(_PooledSnapshot):
+    """One read transaction on one connection: SQLite's readers cannot share a moment."""
+
+    def __init__(self, engine: sa.Engine, readers: int) -> None:
+        super().__init__(engine, min(readers, 1))
+
+    def _open(self) -> None:
+        connection = self._stack.enter_context(self.engine.connect())
+        connection = connection.execution_options(zops_read_only=True)
+        # BEGIN alone takes no snapshot: the first read does.
+        connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).all()
+        self._add(connection)
+
+
+class PostgresSnapshot(_PooledSnapshot):
+    """Repeatable-read transactions on an exported snapshot."""
+
+    def _open(self) -> None:
+        leader = self._connect()
+        self._add(leader)
+        if self.readers == 1:
+            return
+        exported = self._export(leader)
+        if exported is None:
+            self.readers = 1
+            return
+        for _ in range(self.readers - 1):
+            follower = self._connect()
+            follower.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{exported}'")
+            self._add(follower)
+
+    def _connect(self) -> sa.Connection:
+        connection = self._stack.enter_context(self.engine.connect())
+        return connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    def _export(self, leader: sa.Connection) -> str | None:
+        """The snapshot's name; None on a standby, which cannot export one."""
+        if leader.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one():
+            return None
+        return str(leader.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())

@@ -1,0 +1,175 @@
+"""Being asked to stop, by SIGINT or SIGTERM.
+
+Nothing raises out of a signal handler: an exception in the middle of a COMMIT would leave nobody
+knowing whether it happened. The first signal only sets a flag. A long job looks at it between
+two units of work (`check()`, `wait()`), takes back what it began, and ends with
+`zcore.Interrupted`; a short command simply finishes. A second signal ends the process at once.
+
+The flag is set by a thread that reads the signal's number from a pipe (`signal.set_wakeup_fd`),
+because a Python signal handler does not run while the main thread waits inside a C library, such
+as for the answer to a query; a pipe is written all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from zcore.errors import ExitCode, Interrupted
+from zcore.text import describe
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopFlag:
+    """Whether this run has been asked to stop."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._at_once = False
+        self._callbacks: list[Callable[[], object]] = []
+
+    def is_set(self) -> bool:
+        """Has somebody asked this run to stop?"""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise `Interrupted` when asked to stop. To be called between two units of work."""
+        if self._event.is_set():
+            raise Interrupted("stopped by a signal")
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but no longer than until asked to stop. True when asked."""
+        return self._event.wait(seconds)
+
+    def set(self) -> list[Exception]:
+        """Ask this run to stop, and call what waits for that. Returns what these calls raised."""
+        self._event.set()
+        errors: list[Exception] = []
+        for callback in tuple(self._callbacks):
+            try:
+                callback()
+            except Exception as error:  # noqa: BLE001 # the others must be called all the same
+                errors.append(error)
+        return errors
+
+    @contextmanager
+    def calling(self, callback: Callable[[], object]) -> Iterator[None]:
+        """While inside, being asked to stop also calls `callback`, from another thread.
+
+        For what blocks the main thread and can be stopped from outside, such as
+        `connection.cancel` of a database driver.
+        """
+        self._callbacks.append(callback)
+        try:
+            yield
+        finally:
+            self._callbacks.remove(callback)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While inside, the first signal already ends the process: for questions to the user."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    def received(self, say: Callable[[str], None]) -> bool:
+        """Note a signal and say what happens now. False when the process is to end at once."""
+        if self._at_once or self._event.is_set():
+            return False
+        say("stopping at the next safe point; once more stops at once")
+        for error in self.set():
+            say(f"could not interrupt what is running: {describe(error)}")
+        return True
+
+
+@contextmanager
+def watched(
+    flag: StopFlag, say: Callable[[str], None], last_words: Callable[[], None]
+) -> Iterator[None]:
+    """While inside, SIGINT and SIGTERM set `flag`, and a second one ends the process.
+
+    `say` tells the user what happens now; `last_words` runs before the process ends at once.
+    Both are called from another thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can handle signals; whoever embeds zops there handles them
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    end = _ending(last_words, _terminal_restorer())
+    watcher = threading.Thread(target=_watch, args=(reader, flag, say, end), daemon=True)
+    watcher.start()
+    _reset_in_forked_children()
+    old_descriptor = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    old_handlers = [(number, signal.signal(number, _noted)) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in old_handlers:
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(old_descriptor)
+        os.close(writer)  # the watcher then reads the end of the pipe, and returns
+        watcher.join()
+        os.close(reader)
+
+
+def _noted(number: int, frame: object) -> None:
+    """Keeps the default action away; the watcher does the rest."""
+
+
+def _watch(
+    reader: int, flag: StopFlag, say: Callable[[str], None], end: Callable[[], None]
+) -> None:
+    while numbers := os.read(reader, 1):
+        if numbers[0] in SIGNALS and not flag.received(say):
+            end()
+
+
+def _ending(last_words: Callable[[], None], restore: Callable[[], None]) -> Callable[[], None]:
+    def end() -> None:
+        try:
+            restore()
+            last_words()
+        finally:
+            os._exit(ExitCode.INTERRUPTED)
+
+    return end
+
+
+@cache
+def _reset_in_forked_children() -> None:
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _forget() -> None:
+    """In a forked child: its signals are its own, and must not be reported to the parent."""
+    if signal.getsignal(signal.SIGTERM) is _noted:
+        signal.set_wakeup_fd(-1)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _terminal_restorer() -> Callable[[], None]:
+    """What puts the terminal back as it is now: echo on, cursor shown."""
+    import termios
+
+    try:
+        descriptor = sys.stdin.fileno()
+        attributes = termios.tcgetattr(descriptor)
+    except (OSError, ValueError, AttributeError, termios.error):
+        return lambda: None  # no terminal, nothing to put back
+
+    def restore() -> None:
+        termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+        if sys.stderr.isatty():
+            sys.stderr.write("\x1b[?25h")
+
+    return restore

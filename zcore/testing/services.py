@@ -1,0 +1,100 @@
+"""The services of one run of the tests: started when the first asks, ended when the last is done.
+
+Where a service cannot be had, its tests are skipped and the end of the report says so loudly;
+where `CI` is set they fail instead, because nobody reads the end of that report.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import pytest
+
+from zcore.testing.postgres import PostgresServer, PrivatePostgres
+from zcore.testing.processes import ServiceFailed, ServiceMissing
+from zcore.testing.programs import have_programs, install, postgres_program, rabbitmq_program
+from zcore.testing.rabbitmq import PrivateRabbitMQ, RabbitMQServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Set
+
+POSTGRES_VARIABLE = "ZOPS_TEST_POSTGRES"
+RABBITMQ_VARIABLE = "ZOPS_TEST_RABBITMQ"
+DUMPS_VARIABLE = "ZOPS_TEST_DUMPS"
+
+INSTALLABLE: tuple[tuple[str, str, str, Callable[[], object]], ...] = (
+    ("postgres", POSTGRES_VARIABLE, "postgresql", lambda: postgres_program("postgres")),
+    ("rabbitmq", RABBITMQ_VARIABLE, "rabbitmq-server", lambda: rabbitmq_program("rabbitmqctl")),
+)
+
+Service = TypeVar("Service", PostgresServer, RabbitMQServer)
+
+
+class Services:
+    """What was started, and what had to be left out."""
+
+    def __init__(self, in_ci: bool) -> None:
+        self.in_ci = in_ci
+        self.versions: list[str] = []
+        self.left_out: dict[str, str] = {}  # what, and why
+
+    def postgres(self) -> PostgresServer:
+        """The named server, or a private one. Skips or fails the test when there is none."""
+        url = os.environ.get(POSTGRES_VARIABLE)
+        if url:
+            server = PostgresServer(url)
+            self.versions.append(f"PostgreSQL {server.version} ({POSTGRES_VARIABLE})")
+            return server
+        private = self._start("PostgreSQL", PrivatePostgres, "postgresql", POSTGRES_VARIABLE)
+        self.versions.append(f"PostgreSQL {private.version}")
+        return private
+
+    def rabbitmq(self) -> RabbitMQServer:
+        """The named broker, or a private one. Skips or fails the test when there is none."""
+        url = os.environ.get(RABBITMQ_VARIABLE)
+        if url:
+            self.versions.append(f"RabbitMQ ({RABBITMQ_VARIABLE})")
+            return RabbitMQServer(url)
+        private = self._start("RabbitMQ", PrivateRabbitMQ, "rabbitmq-server", RABBITMQ_VARIABLE)
+        self.versions.append(f"RabbitMQ {private.version}")
+        return private
+
+    def dumps(self) -> Path:
+        """The folder with the server dumps. Skips the test when none is named: they are large,
+        and not part of the project."""
+        named = os.environ.get(DUMPS_VARIABLE)
+        if not named:
+            self._skip("the server dumps", f"{DUMPS_VARIABLE} names no folder")
+        folder = Path(named).absolute()
+        if not folder.is_dir():
+            pytest.fail(f"{DUMPS_VARIABLE} names {folder}, which is not a folder", pytrace=False)
+        return folder
+
+    def install_missing(self, wanted: Set[str]) -> None:
+        """Where we may, install what tests with the markers `wanted` need and is not there."""
+        for marker, variable, package, find in INSTALLABLE:
+            if marker in wanted and not os.environ.get(variable) and not have_programs(find):
+                install(package)
+
+    def _start(
+        self, name: str, make: Callable[[], Service], package: str, variable: str
+    ) -> Service:
+        try:
+            try:
+                return make()
+            except ServiceFailed:  # somebody else may have taken its port in between
+                return make()
+        except ServiceMissing as missing:
+            reason = f"{missing}; install {package}, or set {variable} to the URL of a server"
+        self._leave_out(name, reason)
+
+    def _leave_out(self, name: str, reason: str) -> NoReturn:
+        if self.in_ci:
+            pytest.fail(f"no {name} for the tests: {reason}", pytrace=False)
+        self._skip(name, reason)
+
+    def _skip(self, name: str, reason: str) -> NoReturn:
+        self.left_out[name] = reason
+        pytest.skip(f"needs {name}: {reason}")
