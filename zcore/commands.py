@@ -26,10 +26,12 @@ def kebab(name: str) -> str:
     return name.replace("_", "-")
 
 
+HELP_NAMES = ["-h", "--help"]
+
 # what is passed on from the program to every command and sub-command below it
 CONTEXT_SETTINGS = {
     "token_normalize_func": kebab,
-    "help_option_names": ["-h", "--help"],
+    "help_option_names": HELP_NAMES,
     "show_default": True,
 }
 
@@ -107,7 +109,7 @@ class CommandGroup(click.Group):
 
 def _adopt(command: click.Command) -> None:
     """Give a command, and those below it, what every command of `zops` has."""
-    declared = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    declared = {name for option in command.params for name in option.opts}
     if "--json" not in declared:
         command.params.append(json_option())
     for option in command.params:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import click
 
-from zcore.commands import CONTEXT_SETTINGS, json_option
+from zcore.commands import HELP_NAMES, json_option, kebab
+from zcore.frozen import frozen
 from zcore.settings import Flags
 from zcore.settings_table import BY_NAME
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GlobalOptions:
     """What was said before the command; `rest` is the command and what comes after it."""
 
@@ -56,16 +56,14 @@ def parse_global_options(arguments: Sequence[str]) -> GlobalOptions:
 
     This happens before the plugins are loaded, because it may say which ones not to load.
     """
-    help_option = click.Option(CONTEXT_SETTINGS["help_option_names"], is_flag=True)
-    parser = click.Command(
-        "zops", params=[*declared_options(), help_option], add_help_option=False
-    )
+    help_option = click.Option(HELP_NAMES, is_flag=True)
+    parser = click.Command("zops", params=[*declared_options(), help_option], add_help_option=False)
     context = parser.make_context(
         "zops",
         list(arguments),
         allow_interspersed_args=False,
         allow_extra_args=True,
-        token_normalize_func=CONTEXT_SETTINGS["token_normalize_func"],
+        token_normalize_func=kebab,
     )
     given = context.params
     return GlobalOptions(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import entry_points
 
@@ -15,8 +17,6 @@ GROUP = "zops"
 OWN_DISTRIBUTION = "zops-cli"
 EVERY = "*"  # as the name of a plugin to switch off: all of them
 SLOW = 5.0  # seconds after which an import that does not end is named
-
-Warn = Callable[[str], None]
 
 
 def discover(disabled: Collection[str]) -> list[PluginRecord]:
@@ -49,12 +49,12 @@ def _precedence(record: PluginRecord) -> tuple[bool, str]:
     return distribution != OWN_DISTRIBUTION, distribution
 
 
-def load(records: list[PluginRecord], warn: Warn) -> None:
+def load(records: list[PluginRecord]) -> None:
     """Import the active ones. What they print goes to stderr: stdout is the command's."""
     with redirect_stdout(sys.stderr):
         for record in records:
             if record.active:
-                with _named_when_slow(record, warn), record.isolated("it cannot be loaded"):
+                with _named_when_slow(record), record.isolated("it cannot be loaded"):
                     record.plugin = record.entry_point.load()
                     _check(record)
 
@@ -74,16 +74,24 @@ def _check(record: PluginRecord) -> None:
 
 
 @contextmanager
-def _named_when_slow(record: PluginRecord, warn: Warn) -> Iterator[None]:
-    """An import that hangs cannot be stopped from inside, but the user can be told whose it is."""
+def _named_when_slow(record: PluginRecord) -> Iterator[None]:
+    """An import that hangs cannot be stopped from inside, but the user can be told whose it is.
 
-    def name_it() -> None:
-        warn(f"{record.label} is still being imported; --disable-plugin {record.name} leaves it out")
+    By an alarm, because a thread that waits costs a millisecond for each plugin.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can handle signals
+        return
+    name = record.name
+    text = f"zops: warning: plugin {name!r} is still being imported; --disable-plugin {name}\n"
 
-    timer = threading.Timer(SLOW, name_it)
-    timer.daemon = True
-    timer.start()
+    def name_it(number: int, frame: object) -> None:
+        os.write(2, text.encode(errors="backslashreplace"))
+
+    old_handler = signal.signal(signal.SIGALRM, name_it)
+    signal.setitimer(signal.ITIMER_REAL, SLOW)
     try:
         yield
     finally:
-        timer.cancel()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old_handler)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint
 from typing import TYPE_CHECKING, Literal
 
+from zcore.frozen import frozen
 from zcore.text import describe, mask_passwords
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Status = Literal["active", "disabled", "broken", "incompatible"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PluginInfo:
     """A plugin as `zops plugins list` and `show` tell of it.
 
@@ -36,18 +36,18 @@ class PluginInfo:
     traceback: str = ""
 
 
-@dataclass(slots=True)
 class PluginRecord:
     """A plugin while it is being loaded and used; `problems` are what to warn of."""
 
-    name: str
-    entry_point: EntryPoint
-    status: Status = "active"
-    plugin: object = None
-    problems: list[str] = field(default_factory=list)
-    exception: BaseException | None = None
-    hooks: tuple[str, ...] = ()
-    commands: list[Command] = field(default_factory=list)
+    def __init__(self, name: str, entry_point: EntryPoint) -> None:
+        self.name = name
+        self.entry_point = entry_point
+        self.status: Status = "active"
+        self.plugin: object = None
+        self.problems: list[str] = []
+        self.exception: BaseException | None = None
+        self.hooks: tuple[str, ...] = ()
+        self.commands: list[Command] = []
 
     @property
     def active(self) -> bool:
@@ -116,4 +116,7 @@ def identity(distribution: Distribution | None) -> tuple[str, str]:
     if distribution is None:
         return "unknown", ""
     metadata = distribution.metadata
-    return metadata.get("Name", "unknown"), metadata.get("Version", "")
+    return (
+        metadata["Name"] if "Name" in metadata else "unknown",  # noqa: SIM401 # it has no get
+        metadata["Version"] if "Version" in metadata else "",  # noqa: SIM401
+    )

@@ -8,22 +8,22 @@ that names it, and everything else works.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import ModuleType
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import pluggy
 
 from zcore import hookspecs
 from zcore.errors import Refused
-from zcore.ordering import ordered
-from zcore.plugin_loading import Warn, discover, load
+from zcore.plugin_loading import discover, load
 from zcore.plugin_record import PluginInfo, PluginRecord
 from zcore.text import describe, one_line
 from zcore.values import Check, Command, Stage, Validator
 
 __all__ = ["PluginInfo", "Plugins"]
 
+Warn = Callable[[str], None]
 Value = TypeVar("Value", Check, Command, Stage, Validator)
 
 
@@ -60,7 +60,7 @@ class Plugins:
         something wrong is told to `warn` on one line.
         """
         records = discover(disabled)
-        load(records, warn)
+        load(records)
         plugins = cls(records, core_commands, warn)
         for record in records:
             if record.problems:
@@ -77,6 +77,11 @@ class Plugins:
         """Every installed plugin, by name, with what it provides and what is wrong with it."""
         return tuple(record.info() for record in self._all)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all installed plugins, also of those that are switched off."""
+        return tuple(record.name for record in self._all)
+
     def commands(self) -> list[Command]:
         """The commands of the core and of all plugins, by name."""
         provided = [command for record in self._active() for command in record.commands]
@@ -88,6 +93,8 @@ class Plugins:
         Raises `Refused` naming the plugin when one cannot say what it has: its rules would
         otherwise be passed over in silence.
         """
+        from zcore.ordering import ordered
+
         validators = self._collect("zops_validators", Validator)
         chosen = (validator for validator in validators if validator.subject == subject)
         return ordered(sorted(chosen, key=self._plugin_and_name))
@@ -105,6 +112,24 @@ class Plugins:
         Raises `Refused` naming the plugin when one cannot say what it has.
         """
         return self._collect("zops_checks", Check)
+
+    def provided(self, name: str) -> dict[str, list[object]]:
+        """What the plugin `name` gives, by hook: of the hooks that are asked without arguments.
+
+        A hook that fails gives nothing, and is warned of.
+        """
+        provided: dict[str, list[object]] = {}
+        record = self._records.get(name)
+        for hook_name in record.hooks if record is not None and record.active else ():
+            for owner, implementation in self._implementations(hook_name, record):
+                if implementation.argnames:
+                    continue
+                try:
+                    values = _invoke(implementation, {})
+                    provided[hook_name] = list(values) if _is_list(values) else [values]
+                except (Exception, SystemExit) as error:  # noqa: BLE001 # it may raise anything
+                    self._warn_once(owner, hook_name, error)
+        return provided
 
     def call(self, hook_name: str, **arguments: object) -> list[tuple[str, object]]:
         """Call a hook of each plugin on its own, in the order of their names.
@@ -180,19 +205,19 @@ class Plugins:
 
     def _without_clashes(self, record: PluginRecord, commands: list[Command]) -> list[Command]:
         """The commands whose names are free; the others are told of."""
-        taken = {command.name: "zops itself" for command in self._core_commands}
-        for other in self._active():
-            taken |= {command.name: other.label for command in other.commands}
+        core = {command.name for command in self._core_commands}
+        taken = {command.name: other for other in self._active() for command in other.commands}
         free: list[Command] = []
         for command in commands:
-            if command.name in taken:
-                owner = taken[command.name]
-                record.problems.append(
-                    f"its command {command.name!r} is left out: {owner} has one of that name"
-                )
+            if command.name in core:
+                problem = "zops itself has one of that name"
+            elif command.name in taken:
+                problem = f"{taken[command.name].label} has one of that name"
             else:
-                taken[command.name] = "it"
+                taken[command.name] = record
                 free.append(command)
+                continue
+            record.problems.append(f"its command {command.name!r} is left out: {problem}")
         return free
 
     def _implementations(
@@ -225,13 +250,14 @@ class Plugins:
         self, record: PluginRecord, hook_name: str, values: object, kind: type[Value]
     ) -> list[Value]:
         """What a hook returned, as a list of `kind`. Raises `TypeError` when it is not."""
-        if not isinstance(values, Iterable) or isinstance(values, str):
+        if not _is_list(values):
             raise TypeError(f"returned {_kind(values)}, not a list of {kind.__name__}")
-        typed = list(values)
-        for value in typed:
+        typed: list[Value] = []
+        for value in values:
             if not isinstance(value, kind):
                 raise TypeError(f"returned a list with {_kind(value)} in it, not {kind.__name__}")
             self._providers.setdefault(value, record)
+            typed.append(value)
         return typed
 
     def _plugin_and_name(self, value: Validator) -> tuple[str, str]:
@@ -255,6 +281,10 @@ def _check_command(command: Command) -> None:
         raise TypeError(f"returned a Command with something other than text: {one_line(command)}")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", command.name):
         raise ValueError(f"the command name {command.name!r} is not in kebab case")
+
+
+def _is_list(value: object) -> TypeGuard[Iterable[object]]:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
 
 
 def _kind(value: object) -> str:

@@ -13,10 +13,11 @@ from zcore.builtin import COMMANDS
 from zcore.commands import CommandGroup
 from zcore.console import Console, write_line
 from zcore.context import Context, set_current
-from zcore.errors import ExitCode, Failed, Interrupted, UsageError, ZopsError
+from zcore.errors import ExitCode, Failed, Interrupted, Refused, UsageError, ZopsError
 from zcore.global_options import GlobalOptions, declared_options, parse_global_options
+from zcore.plugin_loading import EVERY
 from zcore.plugins import Plugins
-from zcore.report import Output, stdout_is_gone
+from zcore.report import Output, abandon_stdout, stdout_is_gone
 from zcore.settings import Settings
 from zcore.signals import StopFlag, watched
 from zcore.text import describe, mask_passwords
@@ -43,6 +44,7 @@ class Run:
     def __init__(self, arguments: Sequence[str], output: Output) -> None:
         self.arguments = arguments
         self.output = output
+        self.verbosity = 0
         self.group: CommandGroup | None = None
         self.plugins: Plugins | None = None
 
@@ -51,6 +53,7 @@ class Run:
         options = parse_global_options(self.arguments)
         if options.version:
             return Result({"version": __version__}, text=f"zops {__version__}")
+        self.verbosity = options.verbosity
         stop = StopFlag()
         console = Console(
             json=self.output.json, quiet=options.quiet, verbosity=options.verbosity, stop=stop
@@ -80,9 +83,8 @@ class Run:
             core_commands=COMMANDS,
             warn=console.debug if completing else console.warn,
         )
-        installed = {info.name for info in self.plugins.infos} if options.flags else set()
         for name in options.flags.get("disabled_plugins", ()):
-            if name not in installed | {"*"}:
+            if name not in {*self.plugins.names, EVERY}:
                 console.warn(f"--disable-plugin {name}: there is no plugin of that name")
         return self.plugins
 
@@ -101,7 +103,7 @@ class Run:
             raise Ended(shell_complete(self.group, {}, "zops", COMPLETION, os.environ[COMPLETION]))
         try:
             with self.group.make_context("zops", arguments) as context:
-                return _result(self.group.invoke(context), self)
+                return _result(self.group.invoke(context))
         except click.exceptions.Exit as ended:
             raise Ended(ended.exit_code) from ended
         except SystemExit as ended:
@@ -142,7 +144,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _load_settings(options: GlobalOptions, console: Console) -> Settings:
-    cwd = Path.cwd()
+    cwd = _current_folder()
     try:
         settings = Settings.load(options.flags, os.environ, cwd)
     except ZopsError as error:
@@ -157,7 +159,14 @@ def _load_settings(options: GlobalOptions, console: Console) -> Settings:
     return settings
 
 
-def _result(returned: object, this: Run) -> Result:
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise Refused(f"the current folder cannot be used: {error.strerror}") from error
+
+
+def _result(returned: object) -> Result:
     if returned is None:
         return Result()
     if isinstance(returned, Result):
@@ -178,6 +187,8 @@ def _ended(output: Output, exit_code: int) -> int:
 def _failed(error: BaseException, this: Run) -> int:
     """Print what went wrong. Returns the exit code."""
     output = this.output
+    if this.verbosity:
+        _show_traceback(error)
     match error:
         case ZopsError():
             return output.fail(error, error.exit_code)
@@ -189,8 +200,6 @@ def _failed(error: BaseException, this: Run) -> int:
         case click.Abort() | KeyboardInterrupt():
             return output.fail(Interrupted("stopped"), ExitCode.INTERRUPTED)
         case BrokenPipeError() if stdout_is_gone():
-            from zcore.report import abandon_stdout
-
             abandon_stdout()
             return ExitCode.DONE
     return _bug(error, this)
@@ -202,12 +211,17 @@ def _help_hint(error: click.UsageError) -> str:
 
 
 def _bug(error: BaseException, this: Run) -> int:
-    import traceback
-
     whose = this.whose()
-    sys.stderr.write(mask_passwords("".join(traceback.format_exception(error))))
+    if not this.verbosity:
+        _show_traceback(error)
     write_line(f"zops {__version__}: this is a bug in {whose}")
     if not this.output.json:
         return ExitCode.BUG
     failure = ZopsError(f"this is a bug in {whose}: {describe(error)}", code="bug")
     return this.output.fail(failure, ExitCode.BUG)
+
+
+def _show_traceback(error: BaseException) -> None:
+    import traceback
+
+    sys.stderr.write(mask_passwords("".join(traceback.format_exception(error))))

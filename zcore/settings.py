@@ -7,11 +7,12 @@ it is named), default. Loading reads at most those files, and creates nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 from zcore.errors import Refused
+from zcore.frozen import frozen
 from zcore.settings_file import ConfigurationFile, read_configuration
 from zcore.settings_places import data_folder
 from zcore.settings_table import BY_NAME, SETTINGS, Setting
@@ -44,7 +45,7 @@ class Row(NamedTuple):
     origin: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Settings:
     """Everything that can be configured. None: not given, and there is no default.
 
@@ -109,8 +110,12 @@ class Settings:
         )
 
     def origin(self, name: str) -> str:
-        """What gave the setting `name`, in words ("environment ZOPS_DATABASE", "default")."""
-        return self.origins.get(BY_NAME[name].name, DEFAULT)
+        """What gave the setting `name`, in words ("environment ZOPS_DATABASE", "default").
+
+        "database" is short for "database_url".
+        """
+        setting = BY_NAME.get(name) or BY_NAME[f"{name}_url"]
+        return self.origins.get(setting.name, DEFAULT)
 
     def is_default(self, name: str) -> bool:
         """Did nothing give the setting `name`?"""

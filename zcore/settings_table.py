@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from zcore.frozen import frozen
 
 # (value as given, folder that a path in it is relative to) -> value
 Reader = Callable[[object, Path], object]
@@ -45,7 +46,7 @@ def ports(value: object, base: Path) -> tuple[int, ...]:
     return tuple(value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """One setting: the places that it can come from, and how to read it.
 

@@ -6,6 +6,7 @@ import re
 
 MASK = "***"
 
+
 def one_line(text: object) -> str:
     """`text` as one line: white space folded, control characters (terminal codes) shown as `?`."""
     folded = " ".join(str(text).split())

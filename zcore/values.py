@@ -9,10 +9,12 @@ what it stands for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from zcore.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A command line of `zops`: a promise of a click command.
 
@@ -26,7 +28,7 @@ class Command:
     group: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Why a value is refused.
 
@@ -41,7 +43,7 @@ class Problem:
     override: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Validator:
     """A rule about one subject ("subdomain", "email", ...).
 
@@ -57,7 +59,7 @@ class Validator:
     after: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stage:
     """A named part of a long job (an export, an import).
 
@@ -74,7 +76,7 @@ class Stage:
     replaces: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """Something `zops doctor` looks at.
 
@@ -86,7 +88,7 @@ class Check:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckResult:
     """What a check found: `status` is "ok", "warning", "failed" or "skipped"."""
 
@@ -95,7 +97,7 @@ class CheckResult:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Worker:
     """What handles the events of one queue.
 
@@ -114,7 +116,7 @@ class Worker:
     lease: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BrokerKind:
     """A kind of message broker, chosen by the scheme of the setting `broker`.
 
@@ -126,7 +128,7 @@ class BrokerKind:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something that was skipped, repaired or is wrong, in a job that nevertheless got done.
 
@@ -139,7 +141,7 @@ class Finding:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What a command gives back; the core prints it and chooses the exit code.
 

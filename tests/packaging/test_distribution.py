@@ -149,6 +149,7 @@ def modules_of(package: Path) -> list[str]:
     return [
         ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in sorted(package.rglob("*.py"))
+        if path.name != "__main__.py"
     ]
 
 

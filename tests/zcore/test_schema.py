@@ -1,11 +1,13 @@
 """The table definitions against what a Zulip 10.0 server has, and made on both databases.
 
-`data/zulip-10.0-tables.json` holds, for each table that zops knows, what PostgreSQL's catalogue says
-on such a server: columns, constraints and indexes (without those for LIKE, which zops leaves out).
+`data/zulip-10.0-tables.json` holds, for each table that zops knows, what PostgreSQL's catalogue
+says on such a server: columns, constraints and indexes (without those for LIKE, which zops leaves
+out).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -79,7 +81,8 @@ class TestTable:
     def test_checks(self, table: sa.Table) -> None:
         found = {
             str(constraint.name): f"CHECK (({constraint.sqltext}))"
-            for constraint in table.constraints
+            for column in table.columns
+            for constraint in column.constraints
             if isinstance(constraint, sa.CheckConstraint)
         }
         constraints = SERVER[table.name]["constraints"]
@@ -172,6 +175,19 @@ def test_what_is_made_on_sqlite_has_the_same_names(sqlite_database: Database) ->
         assert known - set(made.scalars()) == {"zerver_message_search_tsvector"}
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+
+
+def test_tables_made_on_postgresql_can_still_be_made_on_sqlite(
+    empty_postgres_url: str, tmp_path: Path
+) -> None:
+    from zcore.database import Database
+
+    with contextlib.closing(Database.connect(empty_postgres_url)) as database:
+        database.create_tables()
+    with contextlib.closing(
+        Database.connect(f"sqlite:///{tmp_path / 'after.db'}", create=True)
+    ) as database:
+        assert sa.inspect(database.engine).get_foreign_keys("zerver_message")
 
 
 def new_realm(string_id: str, group_id: int) -> dict[str, Any]:

@@ -132,6 +132,12 @@ def test_a_dry_run_writes_nothing(zops_here: Zops, database: Database) -> None:
     assert (result["realm_id"], result["owner"]["user_id"]) == (None, None)
 
 
+def test_a_dry_run_does_not_even_make_the_default_database(zops: Zops) -> None:
+    zops(*SECOND, "--no-password", "--dry-run")
+
+    assert not list(zops.folder.rglob("*.db"))
+
+
 def test_a_dry_run_refuses_what_would_be_refused(zops_on_sqlite: Zops) -> None:
     zops_on_sqlite(*SECOND, "--no-password")
 

@@ -364,21 +364,25 @@ def test_on_the_database_of_a_server(zops: Zops, restored_dump: Callable[[str], 
     zops.environment["ZOPS_DATABASE"] = url
 
     made = zops("--json", *FIRST[:-1], "--string-id=third", "--no-password").json()
-    zops(*UNA[:-1], "second", "--no-password")
+    zops("create-user", "new@example.test", "New Lee", "-r", "second", "--no-password")
 
     with closing(Database.connect(url)) as database:
         rows = all_rows(database)
-        una = user(database, "una@example.test")
+        newcomer = user(database, "new@example.test")
         messages, given = tables["zerver_message"], tables["zerver_usermessage"]
         with database.read() as connection:
             newest = connection.scalar(sa.select(sa.func.max(messages.c.id)))
             flags = connection.scalars(
                 sa.select(given.c.flags)
-                .where(given.c.user_profile_id == una.id)
+                .where(given.c.user_profile_id == newcomer.id)
                 .order_by(given.c.message_id)
             ).all()
-    subscribed = [row for row in rows["zerver_realmauditlog"] if row["modified_user_id"] == una.id]
-    assert {row["event_last_message_id"] for row in subscribed} == {None, newest}
+    subscribed = [
+        row["event_last_message_id"]
+        for row in rows["zerver_realmauditlog"]
+        if (row["modified_user_id"], row["event_type"]) == (newcomer.id, 301)
+    ]
+    assert subscribed == [newest] * 3
     assert [row["string_id"] for row in rows["zerver_realm"]][-1] == "third"
     assert made["realm_id"] == rows["zerver_realm"][-1]["id"]
     # The server's own introduction: the first message of each topic is starred.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def validation(tmp_path: Path) -> Validation:
     """What rules get when there is no database to ask."""
-    settings = Settings.load({}, {"ZOPS_HOME": str(tmp_path)}, tmp_path, files=False)
+    settings = Settings.load({}, {"ZOPS_HOME": str(tmp_path)}, tmp_path)
     return Validation(settings=settings, database=None, realm_id=None, allow=frozenset())
 
 

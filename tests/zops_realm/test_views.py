@@ -84,7 +84,7 @@ def test_people_get_tables(zops_with_people: Zops) -> None:
     users = zops_with_people("user", "list", "-r", "acme").stdout.splitlines()
     shown = zops_with_people("realm", "show", "acme").stdout
 
-    assert realms[0].split() == ["id", "subdomain", "name", "users", "state", "url"]
+    assert realms[0].split() == ["ID", "SUBDOMAIN", "NAME", "USERS", "STATE", "URL"]
     assert realms[2].split() == ["2", "acme", "Acme", "3", "active"]
     assert users[2].split()[1:4] == ["gus@a.test", "gus", "X"]
     assert "owner 1, admin 0, moderator 0, member 1, guest 1" in shown

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
-"""All tables of this package."""
+"""All tables of this package; `zcore.schema.create_tables` makes them."""
 
 WHERE = "where"
 GIN = "gin"

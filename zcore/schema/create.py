@@ -60,4 +60,5 @@ def _elements(dialect: Dialect) -> Iterator[ExecutableDDLElement]:
     if apart:
         for table in tables:
             for constraint in table.foreign_key_constraints:
-                yield AddConstraint(constraint)
+                # else SQLAlchemy would never again put it into the CREATE TABLE of any database
+                yield AddConstraint(constraint, isolate_from_table=False)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Column, Table
 
 INFO_KEY = "zops"
@@ -23,14 +25,15 @@ class Dangling(enum.Enum):
     """What a reference that points at no row of the export means, and what is done about it.
 
     `FINDING` is a hard reference: the export is damaged, and says so. The others are soft: normal
-    in good exports, counted, and treated by that one fixed rule.
+    in good exports, counted, and treated by that one fixed rule. What is 0 or less never pointed
+    at anything: it stays, and is not counted.
     """
 
     FINDING = "finding"
     KEEP = "keep"  # the value stays as it is
     NULL = "null"  # the column becomes NULL
     DROP_ROW = "drop row"  # the row is left out
-    LAST_BEFORE = "last before"  # the last row of the export before it; 0 and less stay
+    LAST_BEFORE = "last before"  # the last row of the export before it stands in, 0 if none does
 
 
 class Form(enum.Enum):
@@ -205,7 +208,7 @@ def references(column: Column[Any]) -> tuple[Reference, ...]:
     return (*keys, *facts.references)
 
 
-def exported_tables(tables: dict[str, Table]) -> list[Table]:
+def exported_tables(tables: Mapping[str, Table]) -> list[Table]:
     """Those of `tables` that an export carries, in the order of an export."""
     carried = [table for table in tables.values() if table_facts(table).file is not None]
     return sorted(carried, key=lambda table: table_facts(table).order)

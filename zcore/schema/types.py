@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UTC = datetime.UTC
 
 INT_ID = Integer()
-"""The key of the five old tables that count in 32 bits."""
+"""The key of the few old tables that count in 32 bits."""
 
 BIG_ID = BigInteger().with_variant(Integer(), "sqlite")
 """The key of all others. SQLite fills only a column that is called INTEGER by itself."""

@@ -71,7 +71,7 @@ class PrivateRabbitMQ(RabbitMQServer):
         try:
             self._server.wait_until(self._answers)
         except BaseException:
-            self._names.stop()
+            self.stop()
             raise
 
     def new_vhost_url(self) -> str:
@@ -107,7 +107,7 @@ class PrivateRabbitMQ(RabbitMQServer):
 
     def _start_name_server(self, program: Path) -> Server:
         """Erlang's name server, ours: otherwise the node starts one that outlives it."""
-        command = [program, "-port", str(self._names_port), "-address", "127.0.0.1"]
+        command = [str(program), "-port", str(self._names_port), "-address", "127.0.0.1"]
         return Server(command, private_folder("epmd"))
 
     def _write_configuration(self) -> dict[str, str]:
@@ -135,6 +135,7 @@ class PrivateRabbitMQ(RabbitMQServer):
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    on_loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
     return kept | {
         "HOME": str(folder),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -144,7 +145,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
         "RABBITMQ_NODENAME": f"zops-{folder.name[-8:]}@localhost",
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_CTL_ERL_ARGS": on_loopback,
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": on_loopback,
         # The start script becomes the server then, so that a signal reaches it.
         "RUNNING_UNDER_SYSTEMD": "true",
     }

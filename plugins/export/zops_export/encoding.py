@@ -98,7 +98,8 @@ def _seconds_of_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     text = sa.type_coerce(column, sa.Text)
     whole = sa.func.strftime("%s", sa.func.substr(text, 1, 19))
     rest = sa.func.substr(text, 20, 7)
-    return sa.func.printf("%!.6f", whole + sa.cast(rest, sa.REAL)).cast(sa.Text)
+    seconds = sa.func.printf("%!.6f", whole + sa.cast(rest, sa.REAL))
+    return sa.case((text.is_not(None), seconds))  # printf would make 0 of NULL
 
 
 def _as_text(expression: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -179,8 +179,10 @@ class Selection:
         subscription (their account was deleted, their messages were kept): without them the
         server's export leaves such messages pointing at nothing.
         """
-        named = sa.exists().where(
-            messages.c.recipient_id == recipients.c.id, self.message_condition()
+        named = (
+            sa.exists()
+            .where(messages.c.recipient_id == recipients.c.id, self.message_condition())
+            .correlate(recipients)
         )
         deleted = sa.and_(
             recipients.c.type == PERSONAL,
@@ -246,9 +248,11 @@ class Selection:
         seen_by = sa.select(subscriptions.c.recipient_id).where(
             subscriptions.c.user_profile_id.in_(consenting)
         )
-        had = sa.exists().where(
-            user_messages.c.message_id == messages.c.id,
-            user_messages.c.user_profile_id.in_(consenting),
+        theirs = user_messages.alias("consenting_user_message")
+        had = (
+            sa.exists()
+            .where(theirs.c.message_id == messages.c.id, theirs.c.user_profile_id.in_(consenting))
+            .correlate(messages)
         )
         others = self._personal_of(
             sa.or_(

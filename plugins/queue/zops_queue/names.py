@@ -23,8 +23,8 @@ SERVER_QUEUES = (
     "user_activity",
     "user_activity_interval",
 )
-# With several push workers or several Tornado processes each has a queue of its own; `notify_tornado`
-# is consumed by Tornado, never by a worker.
+# With several push workers or several Tornado processes each has a queue of its own;
+# `notify_tornado` is consumed by Tornado, never by a worker.
 NUMBERED_QUEUES = re.compile(
     r"missedmessage_mobile_notifications_shard\d+|notify_tornado(_port_\d+)?"
 )

@@ -8,10 +8,16 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from zcore import Refused
 from zcore.organizations.accounts import NewAccount, insert_accounts
 from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
 from zcore.organizations.codes import AuditEvent, Role
-from zcore.organizations.system_groups import RoleHolder, add_to_role_groups, read_system_groups
+from zcore.organizations.system_groups import (
+    RoleHolder,
+    SystemGroups,
+    add_to_role_groups,
+    read_system_groups,
+)
 from zcore.schema.realms import zerver_realm, zerver_realmuserdefault
 from zcore.schema.users import zerver_onboardingstep, zerver_userprofile
 
@@ -78,8 +84,7 @@ def create_account(
         acting_user_id=user_id,
         is_provisional=_has_waiting_period(connection, realm_id),
     )
-    groups = read_system_groups(connection, realm_id)
-    add_to_role_groups(connection, realm_id, groups, [holder])
+    add_to_role_groups(connection, realm_id, _system_groups(connection, realm_id), [holder])
     return user_id
 
 
@@ -101,7 +106,9 @@ def settings_of_new_users(connection: sa.Connection, realm_id: int) -> dict[str,
     ]
     language = sa.select(zerver_realm.c.default_language).where(zerver_realm.c.id == realm_id)
     settings = sa.select(*chosen).where(defaults.c.realm_id == realm_id)
-    row = connection.execute(settings).mappings().one()
+    row = connection.execute(settings).mappings().first()
+    if row is None:
+        raise _incomplete(realm_id, "default settings for new users (zerver_realmuserdefault)")
     return {**row, "default_language": connection.scalar(language)}
 
 
@@ -132,6 +139,21 @@ def addresses_taken(connection: sa.Connection, realm_id: int, addresses: Sequenc
             )
             taken.update(address.lower() for address in connection.scalars(chosen))
     return taken
+
+
+def _system_groups(connection: sa.Connection, realm_id: int) -> SystemGroups:
+    groups = read_system_groups(connection, realm_id)
+    if not groups:
+        raise _incomplete(realm_id, "system groups (zerver_namedusergroup)")
+    return groups
+
+
+def _incomplete(realm_id: int, missing: str) -> Refused:
+    return Refused(
+        f"the organization with the number {realm_id} has no {missing}",
+        code="realm-incomplete",
+        hint="it was not made by a Zulip 10.0 server or by zops; create or import it again",
+    )
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

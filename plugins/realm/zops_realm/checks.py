@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from zcore import CheckResult, Context
+from zcore import CheckResult, Context, ZopsError
 from zcore.schema import SERVER_VERSION
 from zcore.schema.realms import zerver_realm
+from zcore.schema.server import django_migrations
+
+if TYPE_CHECKING:
+    from zcore.database import Database
 
 NEWEST_MIGRATION = "0696_rename_no_topic_to_empty_string_topic"
+NO_DATABASE = CheckResult("skipped", "there is no database that can be looked at")
 
 
 def schema_version(context: Context) -> CheckResult:
     """Are the tables those of the server version that zops is made for?"""
-    if _not_made_yet(context):
-        return CheckResult("skipped", "there is no database yet; the first command makes it")
-    newest = _newest_migration(context)
+    database = _database_if_there(context)
+    if database is None:
+        return NO_DATABASE
+    newest = _newest_migration(database)
     if newest is None:
         return CheckResult("ok", f"tables made by zops, as in Zulip {SERVER_VERSION}")
     if newest == NEWEST_MIGRATION:
@@ -31,10 +37,11 @@ def schema_version(context: Context) -> CheckResult:
 
 def realms(context: Context) -> CheckResult:
     """How many organizations are there?"""
-    if _not_made_yet(context):
-        return CheckResult("skipped", "there is no database yet; the first command makes it")
+    database = _database_if_there(context)
+    if database is None:
+        return NO_DATABASE
     counted = sa.select(sa.func.count()).select_from(zerver_realm)
-    with context.database.read() as connection:
+    with database.read() as connection:
         total = connection.scalar(counted) or 0
         deactivated = connection.scalar(counted.where(zerver_realm.c.deactivated)) or 0
     if total == 0:
@@ -42,22 +49,18 @@ def realms(context: Context) -> CheckResult:
     return CheckResult("ok", f"{total} (the server's internal one included), {deactivated} off")
 
 
-def _not_made_yet(context: Context) -> bool:
-    """The default database, which only the first command makes: looking must not make it."""
-    url = sa.make_url(context.settings.database_url)
-    return (
-        context.settings.is_default("database")
-        and url.database is not None
-        and not Path(url.database).exists()
-    )
+def _database_if_there(context: Context) -> Database | None:
+    """None when it cannot be used: the core's own check says why."""
+    try:
+        return context.database
+    except ZopsError:
+        return None
 
 
-def _newest_migration(context: Context) -> str | None:
+def _newest_migration(database: Database) -> str | None:
     """The last migration of Zulip's own tables; None where no server keeps a list of them."""
-    from zcore.schema.server import django_migrations
-
     migrations = django_migrations.c
     newest = sa.select(sa.func.max(migrations.name)).where(migrations.app == "zerver")
-    with context.database.read() as connection:
+    with database.read() as connection:
         name: str | None = connection.scalar(newest)
     return name

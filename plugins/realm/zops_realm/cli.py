@@ -22,7 +22,11 @@ REALM_HELP = "Subdomain of the organization ('' for the root domain), or id:N."
 @click.argument("email_argument", metavar="[EMAIL]", required=False)
 @click.argument("full_name_argument", metavar="[FULL_NAME]", required=False)
 @click.option(
-    "--string-id", default="", metavar="SUBDOMAIN", help="Subdomain; without it, the root domain."
+    "--string-id",
+    default="",
+    metavar="SUBDOMAIN",
+    show_default="the root domain",
+    help="Subdomain of the organization.",
 )
 @click.option("--email", help="The owner's e-mail address.")
 @click.option("--full-name", help="The owner's name.")

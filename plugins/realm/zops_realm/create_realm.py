@@ -77,7 +77,13 @@ def _require_valid(context: Context, request: RealmRequest) -> None:
         "full-name": [request.full_name],
         "password": [] if request.password is None else [request.password],
     }
-    require_valid(context, "cannot create the organization", subjects, allow=request.allow)
+    require_valid(
+        context,
+        "cannot create the organization",
+        subjects,
+        allow=request.allow,
+        dry_run=request.dry_run,
+    )
 
 
 def _password_column(password: str | None) -> str:

@@ -20,7 +20,7 @@ from zcore.schema.users import zerver_userprofile
 if TYPE_CHECKING:
     from sqlalchemy.engine import RowMapping
 
-COLUMNS = ("id", "subdomain", "name", "users", "state", "url")
+COLUMNS = ("ID", "SUBDOMAIN", "NAME", "USERS", "STATE", "URL")
 
 
 def list_realms(context: Context) -> Result:

@@ -16,7 +16,7 @@ from zcore.schema.users import zerver_userprofile
 if TYPE_CHECKING:
     from sqlalchemy.engine import RowMapping
 
-COLUMNS = ("id", "email", "name", "role", "state", "joined")
+COLUMNS = ("ID", "EMAIL", "NAME", "ROLE", "STATE", "JOINED")
 
 SHOWN_COLUMNS = (
     zerver_userprofile.c.id,

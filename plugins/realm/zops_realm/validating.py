@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import sqlalchemy as sa
 from zcore.validation import Validation, validate
 
 from zcore import Context, Problem, Refused
@@ -19,14 +21,17 @@ def require_valid(
     *,
     realm_id: int | None = None,
     allow: frozenset[str] = frozenset(),
+    dry_run: bool = False,
 ) -> None:
     """Raise `Refused` when a validator of any plugin refuses one of the values.
 
     `intention` begins the message when there are several problems. `allow` are the flags that
-    were given and that let values pass which would otherwise be refused.
+    were given and that let values pass which would otherwise be refused. A dry run does not make
+    the default database, which then has nothing in it to ask for.
     """
+    database = None if dry_run and _not_made_yet(context) else context.database
     validation = Validation(
-        settings=context.settings, database=context.database, realm_id=realm_id, allow=allow
+        settings=context.settings, database=database, realm_id=realm_id, allow=allow
     )
     problems: list[Problem] = []
     for subject, values in subjects.items():
@@ -34,6 +39,13 @@ def require_valid(
             problems += validate(context.plugins, subject, values, validation)
     if problems:
         raise _refused(intention, problems)
+
+
+def _not_made_yet(context: Context) -> bool:
+    """Is it the default database, which only the first use makes, and not there yet?"""
+    file = sa.make_url(context.settings.database_url).database
+    is_default = context.settings.is_default("database_url")
+    return is_default and file is not None and not Path(file).exists()
 
 
 def _refused(intention: str, problems: Sequence[Problem]) -> Refused:

@@ -97,7 +97,7 @@ class AmqpBroker:
             source = names.retry_queue(queue, step)
             if step > short and (found := self._look(source)) and found.message_count:
                 self._declare(target, names.retry_arguments(queue, short))
-                self._move(source, target, found.message_count)
+                self._move(source, target, found.message_count, seconds)
 
     def purge(self, queue: str) -> int:
         """Purge the queue and its retry queues."""
@@ -152,22 +152,27 @@ class AmqpBroker:
         found: list[tuple[Any, Any, bytes]] = []
         empty: list[object] = []
         channel.raw.add_callback(empty.append, [spec.Basic.GetEmpty], one_shot=False)
-        for wanted in range(1, most + 1):
-            channel.raw.basic_get(queue, lambda _channel, *message: found.append(message))
-            self._link.wait_until(lambda n=wanted: len(found) == n or empty or channel.closed)
+        got: list[object] = []
+
+        def take(_channel: object, method: Any, properties: Any, body: bytes) -> None:
+            got.append(method)
+            found.append((method, properties, body))
+
+        while len(found) < most and not empty:
+            got.clear()
+            channel.raw.basic_get(queue, take)
+            self._link.wait_until(lambda: got or empty or channel.closed)
             channel.check()
-            if empty:
-                break
         return found
 
-    def _move(self, source: str, target: str, count: int) -> None:
+    def _move(self, source: str, target: str, count: int, seconds: float) -> None:
         channel = self._link.channel()
         while count > 0:
             found = self._get(channel, source, min(count, MOVED_AT_ONCE))
             if not found:
                 break
             self._publisher.send_all(
-                Message(target, body, headers=properties.headers or {})
+                Message(target, body, headers=properties.headers or {}, seconds=seconds)
                 for _, properties, body in found
             )
             with self._link.translated():

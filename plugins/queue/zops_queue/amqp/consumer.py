@@ -7,13 +7,15 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zcore.broker import Delivery, Failure
 from zcore.errors import Unreachable
 from zops_queue.amqp import names
-from zops_queue.amqp.link import Link
 from zops_queue.amqp.publisher import Message, Publisher
+
+if TYPE_CHECKING:
+    from zops_queue.amqp.link import Link
 
 
 class AmqpConsumer:
@@ -118,7 +120,8 @@ class AmqpConsumer:
                 )
             )
 
-        raw.basic_consume(queue, deliver, consumer_tag=f"{label}.{queue}.{uuid.uuid4().hex[:8]}")
+        tag = f"{label}.{queue}.{uuid.uuid4().hex[:8]}"
+        self._channel.call(raw.basic_consume, queue, deliver, consumer_tag=tag)
 
     def _was_cancelled(self, _frame: object) -> None:
         self._cancelled = f"{self._link.name} ended the delivery: a queue was deleted"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pika
 from pika import spec
 
 from zcore.errors import Unreachable, ZopsError
-from zops_queue.amqp.link import Link
+
+if TYPE_CHECKING:
+    from zops_queue.amqp.link import Link
 
 # RabbitMQ writes to disk several times a second and confirms all at once what it has written, so
 # the pipeline must hold what is published in between.
@@ -92,9 +94,7 @@ class Publisher:
             self._link.wait_until(self._has_room, SECONDS_TO_CONFIRM)
 
     def _full(self) -> bool:
-        return (
-            len(self._waiting) >= UNCONFIRMED_EVENTS or self._waiting_bytes >= UNCONFIRMED_BYTES
-        )
+        return len(self._waiting) >= UNCONFIRMED_EVENTS or self._waiting_bytes >= UNCONFIRMED_BYTES
 
     def _has_room(self) -> bool:
         self._check()

@@ -34,7 +34,7 @@ def explained(
     """Let `method` raise our errors instead of SQLite's."""
 
     @functools.wraps(method)
-    def call(self: EmbeddedBroker, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: EmbeddedBroker, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with translated(self.path):
             return method(self, *args, **kwargs)
 
@@ -42,18 +42,32 @@ def explained(
 
 
 class EmbeddedBroker:
-    """Durable queues in the SQLite file `path`, for any number of processes of one machine."""
+    """Durable queues in the SQLite file `path`, for any number of processes of one machine.
+
+    The file is made by the first call that writes; looking into a broker that nobody used yet
+    makes none.
+    """
 
     def __init__(self, path: Path, clock: Clock = utc_now) -> None:
         self.path = path
         self._clock = clock
-        self._connection = open_file(path)
+        self._opened: sqlite3.Connection | None = None
         self._consumers: list[EmbeddedConsumer] = []
 
     @property
     def name(self) -> str:
         """The path of the file."""
         return str(self.path)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._opened is None:
+            self._opened = open_file(self.path)
+        return self._opened
+
+    @property
+    def _is_there(self) -> bool:
+        return self._opened is not None or self.path.exists()
 
     @explained
     def declare(self, queue: str) -> None:
@@ -68,9 +82,7 @@ class EmbeddedBroker:
         rows = ((queue, body) for body in bodies)
         while some := list(itertools.islice(rows, EVENTS_A_TRANSACTION)):
             with transaction(self._connection):
-                self._connection.executemany(
-                    "INSERT INTO events (queue, body) VALUES (?, ?)", some
-                )
+                self._connection.executemany("INSERT INTO events (queue, body) VALUES (?, ?)", some)
             published += len(some)
         return published
 
@@ -87,13 +99,14 @@ class EmbeddedBroker:
     @explained
     def queues(self) -> Sequence[str]:
         """All queues that were ever declared."""
+        if not self._is_there:
+            return ()
         return [name for (name,) in self._connection.execute("SELECT name FROM queues")]
 
     @explained
     def state(self, queue: str) -> QueueState | None:
         """Counts; what dead consumers had in hand is counted as in hand until somebody looks."""
-        found = self._connection.execute("SELECT 1 FROM queues WHERE name = ?", (queue,))
-        if not found.fetchone():
+        if queue not in self.queues():
             return None
         row = self._connection.execute(
             "SELECT"
@@ -109,6 +122,8 @@ class EmbeddedBroker:
     @explained
     def peek(self, queue: str, most: int) -> Sequence[Delivery]:
         """The first ready events."""
+        if not self._is_there:
+            return ()
         rows = self._connection.execute(
             "SELECT body, id, attempts, redelivered FROM events"
             " WHERE queue = ? AND owner IS NULL AND due = 0 ORDER BY id LIMIT ?",
@@ -122,6 +137,8 @@ class EmbeddedBroker:
     @explained
     def dead_letters(self, queue: str, most: int) -> Sequence[DeadLetter]:
         """The oldest dead letters."""
+        if not self._is_there:
+            return ()
         rows = self._connection.execute(
             "SELECT id, body, error, traceback, attempts, host, worker, time FROM dead_letters"
             " WHERE queue = ? ORDER BY id LIMIT ?",
@@ -132,6 +149,8 @@ class EmbeddedBroker:
     @explained
     def hasten(self, queue: str, seconds: float) -> None:
         """Bring the time of the next attempt nearer."""
+        if not self._is_there:
+            return
         soon = self._clock().timestamp() + seconds
         self._connection.execute(
             "UPDATE events SET due = ? WHERE queue = ? AND due > ?", (soon, queue, soon)
@@ -140,6 +159,8 @@ class EmbeddedBroker:
     @explained
     def purge(self, queue: str) -> int:
         """Delete what nobody has in hand."""
+        if not self._is_there:
+            return 0
         return self._connection.execute(
             "DELETE FROM events WHERE queue = ? AND owner IS NULL", (queue,)
         ).rowcount
@@ -151,7 +172,8 @@ class EmbeddedBroker:
                 for consumer in self._consumers:
                     consumer.close()
             finally:
-                self._connection.close()
+                if self._opened is not None:
+                    self._opened.close()
 
 
 def _dead_letter(queue: str, row: sqlite3.Row) -> DeadLetter:

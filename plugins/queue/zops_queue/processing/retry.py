@@ -37,5 +37,5 @@ class Pauses:
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after `attempt` attempts in vain (1, 2, ...)."""
-        doubled = self.first * 2 ** min(attempt - 1, 20)
+        doubled = self.first * 2.0 ** min(attempt - 1, 20)
         return min(doubled, self.longest) * (1 - self.chance() / 4)

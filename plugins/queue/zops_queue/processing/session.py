@@ -26,9 +26,7 @@ DEFAULT_PREFETCH = 100
 class Session:
     """Connected for the queues of `workers`. Raises `Unreachable` when it cannot, or no longer."""
 
-    def __init__(
-        self, workers: Sequence[LoadedWorker], workplace: Workplace, tally: Tally
-    ) -> None:
+    def __init__(self, workers: Sequence[LoadedWorker], workplace: Workplace, tally: Tally) -> None:
         self._workplace = workplace
         self._drain = workplace.options.drain
         self._workers = [_Turn(worker, workplace) for worker in workers]

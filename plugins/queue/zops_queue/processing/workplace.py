@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zcore.settings import Settings
     from zcore.signals import StopFlag
 
-DRAIN_SECONDS = 5  # the longest wait for another attempt while draining
+DRAIN_SECONDS = 2  # the longest wait for another attempt while draining
 PATIENCE_SECONDS = 60  # how long draining waits for a service that is gone
 
 

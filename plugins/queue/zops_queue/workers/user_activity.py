@@ -126,13 +126,14 @@ def _upsert(dialect: str) -> sa.Insert:
     insert = (sqlite if dialect == "sqlite" else postgresql).insert(table)
     greatest = sa.func.max if dialect == "sqlite" else sa.func.greatest
     new = insert.excluded
-    return insert.on_conflict_do_update(
+    upsert: sa.Insert = insert.on_conflict_do_update(
         index_elements=list(Key._fields),
         set_={
             "count": table.c.count + new.count,
             "last_visit": greatest(table.c.last_visit, new.last_visit),
         },
     )
+    return upsert
 
 
 def existing(connection: sa.Connection, table: sa.Table, ids: set[int]) -> set[int]:

@@ -41,9 +41,7 @@ class Interval:
 
     def widened(self, start: datetime, end: datetime) -> Interval:
         """With room for `start` to `end` too."""
-        return replace(
-            self, start=min(self.start, start), end=max(self.end, end), changed=True
-        )
+        return replace(self, start=min(self.start, start), end=max(self.end, end), changed=True)
 
 
 def handle(events: Sequence[Event], context: WorkContext) -> list[Rejected]:

@@ -1,0 +1,172 @@
+"""Is an export whole and coherent? Looked at without a database, row by row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from zcore import Finding
+from zcore.schema.facts import table_facts
+from zops_export.export_index import (
+    ExportIndex,
+    blocks,
+    data_files,
+    referenced_tables,
+    table_of_key,
+)
+from zops_export.export_source import ExportSource
+from zops_export.id_maps import identical
+from zops_export.json_rows import JsonRow, NotJson, read_document
+from zops_export.row_conversion import Notes, RowConverter
+from zops_export.text_rewriting import TextRewriter
+
+MANIFEST = "zops-manifest.json"
+STATS = "stats.json"
+HASH_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a check found: problems of rows, and findings about files."""
+
+    notes: Notes = field(default_factory=Notes)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def check_export(
+    source: ExportSource, index: ExportIndex, may_go_on: Callable[[], None] = lambda: None
+) -> Checked:
+    """Check every row's keys and references, the numbering, and files against their records."""
+    checked = Checked()
+    _check_ids(index, checked)
+    _check_rows(source, index, checked, may_go_on)
+    _check_attachment_links(index, checked)
+    _check_files(source, index, checked)
+    _check_counts(source, index, checked)
+    return checked
+
+
+def _check_ids(index: ExportIndex, checked: Checked) -> None:
+    for table, ids in sorted(index.ids.items()):
+        if len(set(ids)) != len(ids):
+            twice = [ident for ident, count in Counter(ids).items() if count > 1]
+            checked.notes.problem("duplicate-id", f"{table} has the id {twice[0]} more than once")
+
+
+def _check_rows(
+    source: ExportSource, index: ExportIndex, checked: Checked, may_go_on: Callable[[], None]
+) -> None:
+    ids = identical(index.ids)
+    for bot in index.bots:
+        ids["zerver_userprofile"].add({bot["id"]: bot["id"]})  # type: ignore[dict-item]
+        ids["zerver_recipient"].add({bot["recipient_id"]: bot["recipient_id"]})  # type: ignore[dict-item]
+    texts = TextRewriter(ids)
+    converters: dict[str, RowConverter] = {}
+    for name in data_files(source):
+        for block in blocks(source, name):
+            may_go_on()
+            table = table_of_key().get(block.table)
+            if table is None or block.table == "zerver_userprofile_crossrealm":
+                continue
+            if not table_facts(table).imported:
+                continue
+            converter = converters.get(table.name)
+            if converter is None:
+                converter = converters[table.name] = RowConverter(
+                    table,
+                    ids,
+                    texts,
+                    checked.notes,
+                    keyed=table.name in referenced_tables(),
+                    lookups=index.lookups,
+                )
+            for row in block.rows:
+                converter.row(row)
+
+
+def _check_attachment_links(index: ExportIndex, checked: Checked) -> None:
+    known = {
+        "messages": set(index.ids["zerver_message"]),
+        "scheduled_messages": set(index.ids["zerver_scheduledmessage"]),
+    }
+    for row in index.attachments:
+        for key, ids in known.items():
+            for ident in _listed(row, key):
+                if ident not in ids:
+                    checked.notes.problem(
+                        "dangling-reference",
+                        f"zerver_attachment {row['id']}: {key} {ident!r} is not in the export",
+                    )
+
+
+def _listed(row: JsonRow, key: str) -> list[object]:
+    value = row.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _check_files(source: ExportSource, index: ExportIndex, checked: Checked) -> None:
+    for record in index.records:
+        if record.name not in source.names:
+            checked.findings.append(
+                Finding("missing-file", "a record names a file that is not there", record.name)
+            )
+    recorded = {r.row.get("s3_path") for r in index.records if r.kind == "uploads"}
+    for row in index.attachments:
+        if row.get("path_id") not in recorded:
+            checked.findings.append(
+                Finding(
+                    "missing-file", "an attachment has no uploaded file", str(row.get("path_id"))
+                )
+            )
+
+
+def _check_counts(source: ExportSource, index: ExportIndex, checked: Checked) -> None:
+    """`stats.json` says how many rows there were when the export was made."""
+    if STATS not in source.names:
+        return
+    with source.open(STATS) as stream:
+        stats = read_document(stream, STATS)
+    if not isinstance(stats, dict):
+        raise NotJson(f"{STATS} is no object")
+    for file, counts in sorted(stats.items()):
+        if not isinstance(counts, dict):
+            continue
+        found = index.by_file.get(file, {})
+        for key, count in counts.items():
+            if found.get(key, 0) != count:
+                checked.notes.problem(
+                    "rows-missing",
+                    f"{file}.json has {found.get(key, 0)} rows of {key}; there were {count}",
+                )
+
+
+def check_manifest(source: ExportSource, checked: Checked) -> None:
+    """Compare every file with the size and hash that zops wrote down when it made the export."""
+    if MANIFEST not in source.names:
+        return
+    with source.open(MANIFEST) as stream:
+        manifest = read_document(stream, MANIFEST)
+    listed = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(listed, dict):
+        raise NotJson(f"{MANIFEST} lists no files")
+    for name in sorted(listed.keys() - source.names):
+        checked.findings.append(Finding("missing-file", "the manifest lists it", name))
+    wanted = {str(name): str(facts.get("sha256")) for name, facts in listed.items()}
+    for name in wanted.keys() & source.names:
+        if name.count("/") == 0 or name.endswith("/records.json"):
+            with source.open(name) as stream:
+                _compare(checked, name, hashlib.file_digest(stream, "sha256").hexdigest(), wanted)
+    for name, content in source.files(wanted):
+        digest = hashlib.sha256()
+        while block := content.read(HASH_BYTES):
+            digest.update(block)
+        _compare(checked, name, digest.hexdigest(), wanted)
+
+
+def _compare(checked: Checked, name: str, found: str, wanted: dict[str, str]) -> None:
+    if found != wanted[name]:
+        checked.findings.append(
+            Finding("changed-file", "it is not what was exported: its checksum differs", name)
+        )

@@ -1,0 +1,172 @@
+"""What an export holds, known before any of its rows is used: the ids, the organization, the files.
+
+Of rows that others point at only the ids are kept, 8 bytes each; of the rest, only counts.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+import sqlalchemy as sa
+
+from zcore.schema import tables
+from zcore.schema.facts import exported_tables, references, table_facts
+from zops_export.export_source import RECORDS, ExportSource, NotAnExport
+from zops_export.json_rows import JsonRow, NotJson, Rows, read_records, read_tables
+
+DATA_FILES = ("realm.json", "attachment.json", "analytics.json")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One line of a `records.json`: the folder it stands in and what it says."""
+
+    kind: str
+    row: JsonRow
+
+    @property
+    def path(self) -> str:
+        """The path of the file below its folder."""
+        return str(self.row.get("path"))
+
+    @property
+    def name(self) -> str:
+        """The path of the file inside the export."""
+        return f"{self.kind}/{self.path}"
+
+
+@dataclass(slots=True)
+class ExportIndex:
+    """What an export holds.
+
+    `ids` by table; `counts` by top-level key; `lookups` the values that references of other rows
+    depend on; `attachments` by path; `records` of files.
+    """
+
+    realm: JsonRow = field(default_factory=dict)
+    bots: list[JsonRow] = field(default_factory=list)
+    clients: list[JsonRow] = field(default_factory=list)
+    ids: dict[str, array[int]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    by_file: dict[str, dict[str, int]] = field(default_factory=dict)
+    lookups: dict[str, dict[object, object]] = field(default_factory=dict)
+    attachments: list[JsonRow] = field(default_factory=list)
+    records: list[FileRecord] = field(default_factory=list)
+
+
+@cache
+def table_of_key() -> dict[str, sa.Table]:
+    """The table whose rows stand under each top-level key of an export."""
+    return {
+        key: table for table in exported_tables(dict(tables)) for key in table_facts(table).keys
+    }
+
+
+@cache
+def referenced_tables() -> frozenset[str]:
+    """Tables that some row of an export points at, so that their ids must be known."""
+    return frozenset(
+        reference.target
+        for table in exported_tables(dict(tables))
+        for column in table.columns
+        for reference in references(column)
+    )
+
+
+@cache
+def _lookup_columns() -> dict[str, list[tuple[str, str]]]:
+    """By table: columns that references of other tables depend on, and the name they go by."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for table in exported_tables(dict(tables)):
+        for column in table.columns:
+            for when in (reference.when for reference in references(column)):
+                if when is None or when.through is None:
+                    continue
+                target = next(iter(table.c[when.through].foreign_keys)).target_fullname
+                name = f"{when.through.removesuffix('_id')}.{when.column}"
+                found.setdefault(target.split(".")[0], []).append((when.column, name))
+    return found
+
+
+def data_files(source: ExportSource) -> Iterator[str]:
+    """The files with rows, in the order in which they are read."""
+    yield from (name for name in DATA_FILES if name in source.names)
+    yield from source.message_files
+
+
+def blocks(source: ExportSource, name: str) -> Iterator[Rows]:
+    """The rows of one file of the export, block by block. Raises `NotJson`."""
+    with source.open(name) as stream:
+        yield from read_tables(stream, name)
+
+
+def read_index(source: ExportSource) -> ExportIndex:
+    """Read the whole export once. Raises `NotJson` or `NotAnExport`."""
+    index = ExportIndex()
+    for table in referenced_tables():
+        index.ids[table] = array("q")
+    for name in data_files(source):
+        counts = index.by_file.setdefault(name.removesuffix(".json"), {})
+        for block in blocks(source, name):
+            counts[block.table] = counts.get(block.table, 0) + len(block.rows)
+            _take(index, block, name)
+    for counts in index.by_file.values():
+        for key, count in counts.items():
+            index.counts[key] = index.counts.get(key, 0) + count
+    _require_keys(index, source)
+    index.records = list(_records(source))
+    return index
+
+
+def _take(index: ExportIndex, block: Rows, name: str) -> None:
+    """Keep what later rows need."""
+    table = table_of_key().get(block.table)
+    if table is None:
+        return
+    if block.table == "zerver_userprofile_crossrealm":
+        index.bots.extend(block.rows)
+        return
+    if table.name in index.ids:
+        try:
+            index.ids[table.name].extend(row["id"] for row in block.rows)  # type: ignore[misc]
+        except (KeyError, TypeError, OverflowError) as error:
+            raise NotJson(f"{name}: {block.table} has a row without a usable id") from error
+    if table.name == "zerver_realm":
+        index.realm = block.rows[0] if block.rows else {}
+    elif table.name == "zerver_client":
+        index.clients.extend(block.rows)
+    elif table.name == "zerver_attachment":
+        index.attachments.extend(block.rows)
+    for column, lookup in _lookup_columns().get(table.name, ()):
+        index.lookups.setdefault(lookup, {}).update(
+            (row["id"], row.get(column)) for row in block.rows
+        )
+
+
+def _require_keys(index: ExportIndex, source: ExportSource) -> None:
+    required = [
+        key
+        for table in exported_tables(dict(tables))
+        if table_facts(table).required
+        for key in table_facts(table).keys
+        if key not in ("zerver_message", "zerver_usermessage")
+        and not (key.startswith("analytics_") and "analytics.json" not in source.names)
+    ]
+    if missing := [key for key in required if key not in index.counts]:
+        raise NotAnExport(f"{source.path} has no {', '.join(missing)}")
+    if index.counts.get("zerver_realm") != 1 or "string_id" not in index.realm:
+        raise NotAnExport(f"{source.path} must hold exactly one organization")
+
+
+def _records(source: ExportSource) -> Iterator[FileRecord]:
+    for kind in ("avatars", "emoji", "realm_icons", "uploads"):
+        name = f"{kind}/{RECORDS}"
+        if name in source.names:
+            with source.open(name) as stream:
+                for row in read_records(stream, name):
+                    yield FileRecord(kind, row)
+
+

@@ -1,0 +1,117 @@
+"""The new ids of everything that rows of an export point at, reserved before the first row."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from zcore import Refused
+from zcore.identifiers import upload_token
+from zcore.internal_realm import ensure_internal_realm
+from zcore.rows_in import Writer
+from zcore.schema import tables
+from zcore.schema.facts import table_facts
+from zops_export.export_index import ExportIndex, referenced_tables
+from zops_export.id_maps import IdMap
+from zops_export.json_rows import JsonRow
+from zops_export.selection import PERSONAL
+
+clients = tables["zerver_client"]
+users = tables["zerver_userprofile"]
+recipients = tables["zerver_recipient"]
+
+# The server's order of reserving, so that numbers come out as they would there.
+FIRST_RESERVED = (
+    "zerver_realm",
+    "zerver_stream",
+    "zerver_userprofile",
+    "zerver_usergroup",
+    "zerver_message",
+)
+SHARED_KEYS = {"zerver_namedusergroup": "zerver_usergroup"}  # one key, two tables
+LONGEST_CLIENT_NAME = 30
+
+
+def reserve_ids(writer: Writer, index: ExportIndex) -> dict[str, IdMap]:
+    """A map for every table that rows point at. Makes the internal realm on an empty database."""
+    ensure_internal_realm(writer.connection)
+    ids = {"zerver_client": _clients(writer.connection, index.clients)}
+    later = sorted(referenced_tables() - {*FIRST_RESERVED, *SHARED_KEYS, "zerver_client"})
+    for name in (*FIRST_RESERVED, *later):
+        ids[name] = _reserved(writer, name, index.ids[name])
+    for name, owner in SHARED_KEYS.items():
+        ids[name] = ids[owner]
+    _add_bots(writer.connection, index.bots, ids)
+    return ids
+
+
+def _reserved(writer: Writer, name: str, old: array[int]) -> IdMap:
+    table = tables[name]
+    if not table_facts(table).imported:
+        return IdMap(array("q"), range(0))
+    if name == "zerver_userprofile":  # two lists in the export, numbered as one
+        old = array("q", sorted(old))
+    return IdMap(old, writer.reserve(table, len(old)))
+
+
+def _clients(connection: sa.Connection, rows: Sequence[JsonRow]) -> IdMap:
+    """Clients belong to the server, and are the same by name."""
+    wanted = {str(row.get("name"))[:LONGEST_CLIENT_NAME]: row["id"] for row in rows}
+    known = dict(connection.execute(sa.select(clients.c.name, clients.c.id)).tuples().all())
+    if missing := [{"name": name} for name in wanted if name not in known]:
+        connection.execute(sa.insert(clients), missing)
+        known = dict(connection.execute(sa.select(clients.c.name, clients.c.id)).tuples().all())
+    pairs = [(row["id"], known[str(row.get("name"))[:LONGEST_CLIENT_NAME]]) for row in rows]
+    return IdMap(array("q", [old for old, _ in pairs]), [new for _, new in pairs])  # type: ignore[misc]
+
+
+def _add_bots(
+    connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[str, IdMap]
+) -> None:
+    """The system bots of the other server are those of this one, by their addresses."""
+    emails = [str(bot.get("email")).lower() for bot in bots]
+    query = (
+        sa.select(sa.func.lower(users.c.email), users.c.id, recipients.c.id)
+        .join(
+            recipients,
+            sa.and_(recipients.c.type_id == users.c.id, recipients.c.type == PERSONAL),
+        )
+        .where(sa.func.lower(users.c.email).in_(emails), users.c.is_bot)
+    )
+    known = {email: (user, recipient) for email, user, recipient in connection.execute(query)}
+    if missing := sorted(set(emails) - known.keys()):
+        raise Refused(f"this server has no system bot {', '.join(missing)}", code="no-bot")
+    for bot, email in zip(bots, emails, strict=True):
+        user, recipient = known[email]
+        ids["zerver_userprofile"].add({bot["id"]: user})  # type: ignore[dict-item]
+        ids["zerver_recipient"].add({bot["recipient_id"]: recipient})  # type: ignore[dict-item]
+
+
+def new_upload_paths(
+    index: ExportIndex, realm_id: int, names: frozenset[str]
+) -> dict[str, str]:
+    """A new path for every upload whose file is in the export, by its old path."""
+    return {
+        str(record.row.get("s3_path")): _new_path(realm_id, record.path)
+        for record in index.records
+        if record.kind == "uploads" and record.name in names
+    }
+
+
+def _new_path(realm_id: int, path: str) -> str:
+    token = upload_token()
+    shelf = f"{sum(token.encode()) % 256:x}"
+    return f"{realm_id}/{shelf}/{token}/{safe_file_name(path)}"
+
+
+def safe_file_name(path: str) -> str:
+    """The last part of `path` as the server would name the file."""
+    import re
+    import unicodedata
+
+    name = unicodedata.normalize("NFKC", path.rpartition("/")[2])
+    name = re.sub(r"[^\w\s.-]", "", name).strip()
+    name = re.sub(r"[-\s]+", "-", name)
+    return "uploaded-file" if name in ("", ".", "..") else name

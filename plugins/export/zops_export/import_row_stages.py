@@ -1,0 +1,281 @@
+"""The stages of an import that write rows, all in the one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from zcore import Finding
+from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
+from zcore.organizations.codes import AuditEvent
+from zcore.schema import tables
+from zcore.schema.facts import ExtraKey, table_facts
+from zops_export.export_index import DATA_FILES, blocks, referenced_tables, table_of_key
+from zops_export.import_ids import new_upload_paths, reserve_ids
+from zops_export.import_job import ImportJob
+from zops_export.json_rows import JsonRow, Rows
+from zops_export.row_changes import (
+    GENERATED,
+    SELF_HOSTED_PLAN,
+    MessageChange,
+    attachment_change,
+    change_realm,
+    change_service,
+    change_user,
+    not_of_system_bots,
+)
+from zops_export.row_conversion import RowConverter
+from zops_export.selection import CHANNEL, GROUP
+from zops_export.text_rewriting import TextRewriter
+
+NOT_LOADED = ("zerver_client", "zerver_userprofile_crossrealm")
+
+Change = Callable[[JsonRow], JsonRow | None]
+
+
+def load_realm(job: ImportJob) -> dict[str, int]:
+    """Everything but messages. Reserves the ids of all rows first."""
+    job.ids = reserve_ids(job.writer, job.index)
+    job.upload_paths = new_upload_paths(job.index, job.realm_id, job.source.names)
+    _report_lost_uploads(job)
+    for name in DATA_FILES:
+        if name in job.source.names:
+            _load_file(job, name)
+    job.refuse_if_problems()
+    return {"rows": sum(job.written.values())}
+
+
+def load_messages(job: ImportJob) -> dict[str, int]:
+    """The message files, with their user messages, and the links to attachments."""
+    for name in job.source.message_files:
+        _load_file(job, name)
+    job.refuse_if_problems()
+    _link_attachments(job)
+    return {"rows": job.written["zerver_message"] + job.written["zerver_usermessage"]}
+
+
+def _load_file(job: ImportJob, name: str) -> None:
+    for key, parts in groupby(blocks(job.source, name), key=lambda block: block.table):
+        job.may_go_on()
+        table = table_of_key().get(key)
+        if table is None or key in NOT_LOADED or not table_facts(table).imported:
+            continue
+        _load_table(job, table, parts)
+
+
+def _load_table(job: ImportJob, table: sa.Table, parts: Iterable[Rows]) -> None:
+    converter = make_converter(job, table)
+    change = _changes(job).get(table.name)
+    rows = (row for part in parts for row in part.rows)
+    changed = rows if change is None else _changed(rows, change)
+    converted = (one for row in changed if (one := converter.row(row)) is not None)
+    usable = (one for one in converted if not job.notes.problem_count)
+    job.written[table.name] += job.writer.copy_in(table, converter.columns, usable)
+
+
+def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:
+    """The converter for `table`, with the ids of this import."""
+    return RowConverter(
+        table,
+        job.ids,
+        TextRewriter(job.ids),
+        job.notes,
+        keyed=table.name in referenced_tables(),
+        generated=GENERATED.get(table.name),
+        lookups=job.index.lookups,
+    )
+
+
+def _changed(rows: Iterable[JsonRow], change: Change) -> Iterator[JsonRow]:
+    for row in rows:
+        changed = change(row)
+        if changed is not None:
+            yield changed
+
+
+def _changes(job: ImportJob) -> dict[str, Change]:
+    """What is changed in the rows of some tables, besides their ids."""
+    texts = TextRewriter(job.ids)
+    bots = frozenset(int(str(bot["id"])) for bot in job.index.bots)
+    return {
+        "zerver_realm": lambda row: change_realm(
+            row,
+            string_id=job.options.subdomain,
+            name=job.options.name,
+            uuid_is_taken=_uuid_is_taken(job),
+        ),
+        "zerver_userprofile": change_user,
+        "zerver_service": change_service,
+        "zerver_message": MessageChange(texts, _paths_by_row(job, "messages")),
+        "zerver_scheduledmessage": MessageChange(texts, _paths_by_row(job, "scheduled_messages")),
+        "zerver_attachment": attachment_change(job.upload_paths),
+        "analytics_usercount": not_of_system_bots(bots),
+    }
+
+
+def _uuid_is_taken(job: ImportJob) -> bool:
+    realms = tables["zerver_realm"]
+    query = sa.select(realms.c.id).where(realms.c.uuid == str(job.index.realm.get("uuid")))
+    return job.writer.connection.execute(query).first() is not None
+
+
+def _paths_by_row(job: ImportJob, key: str) -> dict[int, dict[str, str]]:
+    """By message: the old and new paths of the uploads that it links to."""
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    for attachment in job.index.attachments:
+        old = str(attachment.get("path_id"))
+        new = job.upload_paths.get(old)
+        linked = attachment.get(key)
+        if new is not None and isinstance(linked, list):
+            for message in linked:
+                found[message][old] = new
+    return found
+
+
+def _report_lost_uploads(job: ImportJob) -> None:
+    for attachment in job.index.attachments:
+        path = str(attachment.get("path_id"))
+        if path not in job.upload_paths:
+            job.findings.append(
+                Finding(
+                    "missing-file",
+                    "the export has the attachment but not its file; the attachment was left out",
+                    where=path,
+                )
+            )
+
+
+def _link_attachments(job: ImportJob) -> None:
+    """The links that stand as lists in the rows of attachments."""
+    attachment = tables["zerver_attachment"]
+    kept = [row for row in job.index.attachments if str(row.get("path_id")) in job.upload_paths]
+    for extra in table_facts(attachment).extra_keys:
+        if extra.link_table is not None:
+            _write_links(job, kept, extra, tables[extra.link_table])
+    job.refuse_if_problems()
+
+
+def _write_links(
+    job: ImportJob, attachments: Iterable[JsonRow], extra: ExtraKey, link: sa.Table
+) -> None:
+    other = next(
+        column
+        for column in link.columns
+        if column.foreign_keys and column.name != "attachment_id"
+    )
+    target = next(iter(other.foreign_keys)).target_fullname.split(".")[0]
+    pairs: list[tuple[int, int]] = []
+    for row in attachments:
+        own = job.ids["zerver_attachment"].get(row["id"])  # type: ignore[arg-type]
+        listed = row.get(extra.key)
+        for ident in listed if isinstance(listed, list) else []:
+            new = job.ids[target].get(ident)
+            if new is None or own is None:
+                job.notes.problem(
+                    "dangling-reference",
+                    f"zerver_attachment {row['id']}: {extra.key} {ident!r} is no row of {target}",
+                )
+            else:
+                pairs.append((own, new))
+    job.written[link.name] += job.writer.copy_in(link, ("attachment_id", other.name), pairs)
+
+
+def finish(job: ImportJob) -> None:
+    """What follows from the rows that are there now."""
+    connection = job.writer.connection
+    _set_group_hashes(connection, job)
+    _set_first_messages(connection, job.realm_id)
+    _set_user_activity_of_subscriptions(connection, job.realm_id)
+    old_plan = job.index.realm.get("plan_type")
+    plans = {"old_value": job.index.realm.get("plan_type"), "new_value": SELF_HOSTED_PLAN}
+    now = datetime.now(UTC)
+    entries = (
+        (AuditEvent.REALM_PLAN_TYPE_CHANGED, plans),
+        (AuditEvent.REALM_IMPORTED, role_counts(connection, job.realm_id)),
+    )
+    write_audit_entries(
+        connection,
+        [
+            AuditEntry(event_type=event, realm_id=job.realm_id, event_time=now, extra_data=extra)
+            for event, extra in entries
+        ],
+    )
+
+
+def _set_group_hashes(connection: sa.Connection, job: ImportJob) -> None:
+    """A direct message group is found by a hash of its members' ids, which are new."""
+    groups, recipients = tables["zerver_huddle"], tables["zerver_recipient"]
+    subscriptions = tables["zerver_subscription"]
+    members: dict[int, set[int]] = defaultdict(set)
+    new_ids = [job.ids["zerver_huddle"].get(old) for old in job.index.ids["zerver_huddle"]]
+    for some in _slices([ident for ident in new_ids if ident is not None]):
+        query = (
+            sa.select(recipients.c.type_id, subscriptions.c.user_profile_id)
+            .join(subscriptions, subscriptions.c.recipient_id == recipients.c.id)
+            .where(recipients.c.type == GROUP, recipients.c.type_id.in_(some))
+        )
+        for group, user in connection.execute(query):
+            members[group].add(user)
+    if members:
+        connection.execute(
+            sa.update(groups)
+            .where(groups.c.id == sa.bindparam("group_id"))
+            .values(huddle_hash=sa.bindparam("group_hash")),
+            [
+                {"group_id": group, "group_hash": group_hash(users)}
+                for group, users in members.items()
+            ],
+        )
+
+
+def group_hash(user_ids: Iterable[int]) -> str:
+    """The server's key of a direct message group: SHA-1 over the members' ids, ascending."""
+    joined = ",".join(str(ident) for ident in sorted(set(user_ids)))
+    return hashlib.sha1(joined.encode(), usedforsecurity=False).hexdigest()
+
+
+def _slices(ids: list[int], size: int = 500) -> Iterator[list[int]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _set_first_messages(connection: sa.Connection, realm_id: int) -> None:
+    """Where the history of each channel begins."""
+    channels, recipients, messages = (
+        tables[name] for name in ("zerver_stream", "zerver_recipient", "zerver_message")
+    )
+    first = (
+        sa.select(recipients.c.type_id, sa.func.min(messages.c.id).label("message_id"))
+        .join(messages, messages.c.recipient_id == recipients.c.id)
+        .where(recipients.c.type == CHANNEL, messages.c.realm_id == realm_id)
+        .group_by(recipients.c.type_id)
+        .subquery()
+    )
+    found = sa.select(first.c.message_id).where(first.c.type_id == channels.c.id).scalar_subquery()
+    connection.execute(
+        sa.update(channels)
+        .where(channels.c.realm_id == realm_id, channels.c.id.in_(sa.select(first.c.type_id)))
+        .values(first_message_id=found)
+    )
+
+
+def _set_user_activity_of_subscriptions(connection: sa.Connection, realm_id: int) -> None:
+    """`is_user_active` repeats what the user's own row says."""
+    subscriptions, users = tables["zerver_subscription"], tables["zerver_userprofile"]
+    for active in (True, False):
+        mine = sa.select(users.c.id).where(
+            users.c.realm_id == realm_id, users.c.is_active.is_(active)
+        )
+        connection.execute(
+            sa.update(subscriptions)
+            .where(
+                subscriptions.c.user_profile_id.in_(mine),
+                subscriptions.c.is_user_active.is_not(active),
+            )
+            .values(is_user_active=active)
+        )

@@ -1,0 +1,84 @@
+"""One import, from the command's options to the commit."""
+
+from __future__ import annotations
+
+import time
+
+from zcore import Context, Result
+from zcore.pipeline import MemoryJournal, in_order, run
+from zcore.validation import Validation, require
+from zops_export.checking import check_export
+from zops_export.export_index import ExportIndex, read_index
+from zops_export.export_source import ExportSource, opened
+from zops_export.import_job import ImportJob, ImportOptions, refuse_if_problems
+
+RESERVED_FLAG = "--allow-reserved-subdomain"
+
+
+def import_realm(context: Context, options: ImportOptions) -> Result:
+    """Import one organization: whole, or not at all.
+
+    Raises `Refused` before anything is written; whatever is raised later has been taken back.
+    """
+    started = time.monotonic()
+    database = context.database
+    _check_names(context, options)
+    files = context.files
+    stages = in_order(context.plugins.stages("zops_import_stages"))
+    with opened(options.path) as source:
+        index = read_index(source)
+        if options.dry_run:
+            return _plan(source, index, options)
+        job: ImportJob | None = None
+        try:
+            with database.writer() as writer:
+                job = ImportJob(context, options, source, index, writer, files)
+                run(stages, job, MemoryJournal(), may_go_on=job.may_go_on)
+        except BaseException:
+            if job is not None:
+                job.take_back()
+            raise
+    return _result(job, time.monotonic() - started)
+
+
+def _check_names(context: Context, options: ImportOptions) -> None:
+    allowed = {RESERVED_FLAG} if options.allow_reserved_subdomain else set()
+    validation = Validation(context.settings, context.database, allow=frozenset(allowed))
+    require(context.plugins, "subdomain", [options.subdomain], validation)
+    if options.name is not None:
+        require(context.plugins, "realm-name", [options.name], validation)
+
+
+def _plan(source: ExportSource, index: ExportIndex, options: ImportOptions) -> Result:
+    """What would be imported, after checking all of it."""
+    checked = check_export(source, index)
+    refuse_if_problems(source.path, checked.notes)
+    rows = dict(sorted(index.counts.items()))
+    data = {
+        "dry_run": True,
+        "string_id": options.subdomain,
+        "rows": rows,
+        "files": len(index.records),
+    }
+    text = (
+        f"would import {index.realm.get('name')!r} as {options.subdomain!r}:"
+        f" {sum(rows.values()):,} rows and {len(index.records):,} files"
+    )
+    return Result(data, text, tuple(checked.findings))
+
+
+def _result(job: ImportJob, seconds: float) -> Result:
+    rows = {table: count for table, count in sorted(job.written.items()) if count}
+    data = {
+        "realm_id": job.realm_id,
+        "string_id": job.options.subdomain,
+        "rows": rows,
+        "files": job.file_count,
+        "soft_references": dict(sorted(job.notes.soft.items())),
+        "seconds": round(seconds, 3),
+    }
+    text = (
+        f"imported {job.options.subdomain!r} (id {job.realm_id}): {sum(rows.values()):,} rows and"
+        f" {job.file_count:,} files in {seconds:.1f} s"
+    )
+    return Result(data, text, tuple(job.findings))

@@ -1,0 +1,292 @@
+"""A row of an export as a row of the database: driven by the schema, for every table alike.
+
+What a column refers to, and what it means that it refers to nothing, stands in `zcore.schema`.
+The plan for a table is made once; a row then costs a look at its keys and a call for each column
+that refers to something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import sqlalchemy as sa
+
+from zcore import Problem
+from zcore.schema.defaults import default_of
+from zcore.schema.facts import (
+    Dangling,
+    Form,
+    Reference,
+    column_facts,
+    columns_by_key,
+    references,
+    row_keys,
+)
+from zcore.schema.types import Json
+from zops_export.id_maps import IdMap
+from zops_export.json_rows import JsonRow
+from zops_export.text_rewriting import TextRewriter
+
+MOST_PROBLEMS = 100
+NO_MESSAGE = -1
+
+Convert = Callable[[object, JsonRow], object]
+Generated = Callable[[], object]
+
+
+class LeaveOut(Exception):  # noqa: N818  # no error: a row that a rule leaves out
+    """This row is not imported."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was seen while rows were converted."""
+
+    problems: list[Problem] = field(default_factory=list)
+    problem_count: int = 0
+    soft: dict[str, int] = field(default_factory=dict)
+
+    def problem(self, code: str, message: str, hint: str = "") -> None:
+        """Note what makes the export unusable; only the first hundred are kept."""
+        self.problem_count += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(code, message, hint))
+
+    def followed(self, table: str, column: str) -> None:
+        """Count a reference to nothing that is so by design."""
+        place = f"{table}.{column}"
+        self.soft[place] = self.soft.get(place, 0) + 1
+
+
+class RowConverter:
+    """Turns the rows of one table into what `Writer.copy_in` takes.
+
+    `columns` names the values of a row. The key is among them only when `keyed`: where other rows
+    point at the table; else the database gives it.
+    """
+
+    def __init__(
+        self,
+        table: sa.Table,
+        ids: Mapping[str, IdMap],
+        texts: TextRewriter,
+        notes: Notes,
+        *,
+        keyed: bool,
+        generated: Mapping[str, Generated] | None = None,
+        lookups: Mapping[str, Mapping[object, object]] | None = None,
+    ) -> None:
+        self.table = table
+        self._ids = ids
+        self._texts = texts
+        self._notes = notes
+        self._lookups = lookups or {}
+        self._generated = dict(generated or {})
+        self._known = frozenset(row_keys(table))
+        self._columns = {
+            key: column
+            for key, column in columns_by_key(table).items()
+            if keyed or column.name != "id"
+        }
+        self._plan = [(key, self._convert(key, column)) for key, column in self._columns.items()]
+        self.columns = [column.name for column in self._columns.values()] + list(self._generated)
+
+    def rows(self, rows: Sequence[JsonRow]) -> Iterator[list[object]]:
+        """The converted rows; those that a rule leaves out are missing."""
+        for row in rows:
+            converted = self.row(row)
+            if converted is not None:
+                yield converted
+
+    def row(self, row: JsonRow) -> list[object] | None:
+        """One converted row; None when a rule leaves it out, or it cannot be used."""
+        if row.keys() != self._known:
+            row = self._completed(row)
+        try:
+            values = [
+                row[key] if convert is None else convert(row[key], row)
+                for key, convert in self._plan
+            ]
+        except LeaveOut:
+            return None
+        except (TypeError, ValueError, KeyError, OverflowError, AttributeError) as error:
+            self._notes.problem(
+                "bad-row", f"{self._place(row)} cannot be read: {type(error).__name__}: {error}"
+            )
+            return None
+        values += [generate() for generate in self._generated.values()]
+        return values
+
+    def _completed(self, row: JsonRow) -> JsonRow:
+        """The row with the defaults of what it lacks; unknown keys and lacks are problems."""
+        completed = dict(row)
+        for key in row.keys() - self._known:
+            self._notes.problem(
+                "unknown-key",
+                f"{self._place(row)} has the key {key!r}, which zops does not know",
+                hint="the export is of another version of the server",
+            )
+        for key in self._columns.keys() - row.keys():
+            column = self._columns[key]
+            try:
+                completed[key] = default_of(column)
+            except LookupError:
+                self._notes.problem("missing-key", f"{self._place(row)} lacks the key {key!r}")
+                completed[key] = None
+        return completed
+
+    def _place(self, row: JsonRow) -> str:
+        return f"{self.table.name} {row.get('id', '(no id)')}"
+
+    def _convert(self, key: str, column: sa.Column[object]) -> Convert | None:
+        if column.name == "id":
+            own = self._ids[self.table.name].get
+            return lambda value, row: own(value)  # type: ignore[arg-type]  # a wrong type is caught
+        found = references(column)
+        if not found:
+            return None
+        by_form = {
+            form: [one for one in found if one.form is form]
+            for form in dict.fromkeys(one.form for one in found)
+        }
+        steps = [self._by_form(form, column, some) for form, some in by_form.items()]
+        if len(steps) == 1:
+            return steps[0]
+        return lambda value, row: _in_turn(steps, value, row)
+
+    def _by_form(self, form: Form, column: sa.Column[object], found: list[Reference]) -> Convert:
+        if form is Form.HTML:
+            return self._html(column, found)
+        if form is Form.JSON:
+            return self._json(column, found)
+        if len(found) == 1 and found[0].when is None and found[0].hard and form is Form.NUMBER:
+            return self._hard_number(column, found[0])
+        return self._reference(column, found)
+
+    def _hard_number(self, column: sa.Column[object], reference: Reference) -> Convert:
+        """The common case: a foreign key that must lead somewhere."""
+        get = self._ids[reference.target].get
+
+        def convert(value: object, row: JsonRow) -> object:
+            if value is None:
+                return None
+            new = get(value)  # type: ignore[arg-type]  # a value of a wrong type is not found
+            return self._dangling(column, reference, value, row) if new is None else new
+
+        return convert
+
+    def _reference(self, column: sa.Column[object], found: list[Reference]) -> Convert:
+        """References under conditions, soft ones, and ids written as text."""
+
+        def convert(value: object, row: JsonRow) -> object:
+            if value is None:
+                return None
+            for reference in found:
+                if self._holds(reference, row):
+                    return self._mapped(column, reference, value, row)
+            return value
+
+        return convert
+
+    def _mapped(
+        self, column: sa.Column[object], reference: Reference, value: object, row: JsonRow
+    ) -> object:
+        text = reference.form is Form.TEXT
+        new = self._ids[reference.target].get(int(value) if text else value)  # type: ignore[call-overload, arg-type]
+        if new is None:
+            return self._dangling(column, reference, value, row)
+        return str(new) if text else new
+
+    def _holds(self, reference: Reference, row: JsonRow) -> bool:
+        """Does the reference hold in this row?"""
+        when = reference.when
+        if when is None:
+            return True
+        if when.through is None:
+            return row.get(when.column) == when.value
+        through = when.through.removesuffix("_id")
+        return self._lookups[f"{through}.{when.column}"].get(row.get(through)) == when.value
+
+    def _dangling(
+        self, column: sa.Column[object], reference: Reference, value: object, row: JsonRow
+    ) -> object:
+        """What stands for a reference to nothing, by the rule of the column."""
+        rule = reference.dangling
+        if rule is Dangling.FINDING:
+            self._notes.problem(
+                "dangling-reference",
+                f"{self._place(row)}: {column.name} {value!r} is no row of {reference.target}",
+            )
+            return None
+        if rule is Dangling.LAST_BEFORE and isinstance(value, int) and value <= 0:
+            return value  # says that there was no message yet
+        self._notes.followed(self.table.name, column.name)
+        if rule is Dangling.DROP_ROW:
+            raise LeaveOut
+        if rule is Dangling.LAST_BEFORE:
+            before = self._ids[reference.target].before(value)  # type: ignore[arg-type]
+            return NO_MESSAGE if before is None else before
+        return None if rule is Dangling.NULL else value
+
+    def _html(self, column: sa.Column[object], found: list[Reference]) -> Convert:
+        paths = {reference.path for reference in found}
+        html = self._texts.html
+        if paths == {()}:
+            return lambda value, row: html(value) if value else value  # type: ignore[arg-type]
+        return self._inside(
+            column, [(path, lambda value, row: html(value) if value else value) for path in paths]  # type: ignore[arg-type]
+        )
+
+    def _json(self, column: sa.Column[object], found: list[Reference]) -> Convert:
+        steps = []
+        for reference in found:
+            def step(value: object, row: JsonRow, reference: Reference = reference) -> object:
+                if value is None or not self._holds(reference, row):
+                    return value
+                return self._mapped(column, reference, value, row)
+
+            steps.append((reference.path, step))
+        return self._inside(column, steps)
+
+    def _inside(
+        self, column: sa.Column[object], steps: Sequence[tuple[tuple[str, ...], Convert]]
+    ) -> Convert:
+        """Apply each step at its path inside JSON, which text columns hold as text."""
+        holds_text = not isinstance(column.type, Json)
+        found = references(column)
+        conditional = any(reference.when is not None for reference in found)
+
+        def convert(value: object, row: JsonRow) -> object:
+            if not value or (conditional and not any(self._holds(one, row) for one in found)):
+                return value
+            document = msgspec.json.decode(value) if holds_text else value  # type: ignore[arg-type]
+            for path, step in steps:
+                document = _at_path(document, path, step, row)
+            return msgspec.json.encode(document).decode() if holds_text else document
+
+        return convert
+
+
+def _in_turn(steps: Sequence[Convert], value: object, row: JsonRow) -> object:
+    for step in steps:
+        value = step(value, row)
+    return value
+
+
+def _at_path(value: object, path: Sequence[str], step: Convert, row: JsonRow) -> object:
+    """`value` with `step` applied where `path` leads; "*" is every element of a list."""
+    if not path:
+        return step(value, row)
+    first, rest = path[0], path[1:]
+    if first == "*" and isinstance(value, list):
+        return [_at_path(element, rest, step, row) for element in value]
+    if isinstance(value, dict) and first in value:
+        return value | {first: _at_path(value[first], rest, step, row)}
+    return value
+
+
+def secret_columns(table: sa.Table) -> list[str]:
+    """Columns that no export has, and that an import therefore has to make."""
+    return [column.name for column in table.columns if column_facts(column).left_out]

@@ -1,0 +1,95 @@
+"""Ids inside texts: mentions, links to channels, topics and messages, custom emoji, uploads.
+
+The texts are edited in place, only where an id stands; everything else stays byte for byte. An
+id that the export does not know stays too: it names something that was not exported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
+
+from zcore.schema.facts import MENTIONS
+from zops_export.id_maps import IdMap
+
+TAG = re.compile(r"<(?:a|span|img)\b[^>]*>")
+ATTRIBUTE_TABLES = {mention.attribute: table for table, mention in MENTIONS.items()}
+ATTRIBUTE = re.compile(rf'\b({"|".join(ATTRIBUTE_TABLES)})="(\d+)"')
+# A link inside this organization: never behind a host name, which may be another server's.
+OWN_LINK = re.compile(r"(^|[\s(\"'\[<])(/?#narrow/[^\s)\"'\]<>]+)")
+CHANNEL_IN_LINK = re.compile(r"((?:channel|stream)/)(\d+)(?=-|/|$)")
+MESSAGE_IN_LINK = re.compile(r"(/(?:near|with)/)(\d+)")
+PEOPLE_IN_LINK = re.compile(r"(/(?:dm|pm-with|sender)/)(\d+(?:,\d+)*)(?=-|/|$)")
+EMOJI_IN_LINK = re.compile(r"(/user_avatars/)(\d+)(/emoji/)")
+MENTION_WITH_ID = re.compile(r"(@_?\*\*[^*|\n]+\|)(\d+)(\*\*)")
+
+Replace = Callable[[re.Match[str]], str]
+
+
+class TextRewriter:
+    """Puts the new ids into texts of messages."""
+
+    def __init__(self, ids: Mapping[str, IdMap]) -> None:
+        self._users = ids["zerver_userprofile"]
+        self._channels = ids["zerver_stream"]
+        self._messages = ids["zerver_message"]
+        self._realms = ids["zerver_realm"]
+        self._by_attribute = {name: ids[table] for name, table in ATTRIBUTE_TABLES.items()}
+
+    def html(self, text: str) -> str:
+        """Rendered HTML: ids in attributes, and in links."""
+        if "data-" in text or "#narrow/" in text or "/user_avatars/" in text:
+            return TAG.sub(self._tag, text)
+        return text
+
+    def markdown(self, text: str) -> str:
+        """What a user typed: mentions with an id, and links."""
+        if "|" in text and "**" in text:
+            text = MENTION_WITH_ID.sub(self._middle(self._users), text)
+        return self._links(text)
+
+    def _tag(self, match: re.Match[str]) -> str:
+        tag = ATTRIBUTE.sub(self._attribute, match.group())
+        if "/user_avatars/" in tag:
+            tag = EMOJI_IN_LINK.sub(self._middle(self._realms), tag)
+        return self._links(tag)
+
+    def _attribute(self, match: re.Match[str]) -> str:
+        name, ident = match.groups()
+        return f'{name}="{_new(self._by_attribute[name], ident)}"'
+
+    def _links(self, text: str) -> str:
+        return OWN_LINK.sub(self._link, text) if "#narrow/" in text else text
+
+    def _link(self, match: re.Match[str]) -> str:
+        link = CHANNEL_IN_LINK.sub(self._second(self._channels), match.group(2))
+        link = MESSAGE_IN_LINK.sub(self._second(self._messages), link)
+        return match.group(1) + PEOPLE_IN_LINK.sub(self._people, link)
+
+    def _people(self, match: re.Match[str]) -> str:
+        listed = match.group(2).split(",")
+        return match.group(1) + ",".join(_new(self._users, ident) for ident in listed)
+
+    @staticmethod
+    def _second(ids: IdMap) -> Replace:
+        return lambda match: match.group(1) + _new(ids, match.group(2))
+
+    @staticmethod
+    def _middle(ids: IdMap) -> Replace:
+        return lambda match: match.group(1) + _new(ids, match.group(2)) + match.group(3)
+
+
+def _new(ids: IdMap, ident: str) -> str:
+    found = ids.get(int(ident))
+    return ident if found is None else str(found)
+
+
+def with_new_paths(text: str, paths: Mapping[str, str]) -> str:
+    """`text` with the new path of each upload, plain or percent-encoded."""
+    for old, new in paths.items():
+        text = text.replace(old, new)
+        encoded = quote(old)
+        if encoded != old:
+            text = text.replace(encoded, quote(new))
+    return text

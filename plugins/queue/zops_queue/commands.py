@@ -1,0 +1,127 @@
+"""What the commands of this plugin do, between the command line and the parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from zcore.broker import open_broker
+from zcore.errors import Refused, UsageError
+from zcore.values import Finding, Result
+from zops_queue import views
+from zops_queue.names import SERVER_QUEUES
+from zops_queue.processing.retry import RetryPolicy
+from zops_queue.processing.runner import run
+from zops_queue.processing.workplace import (
+    DRAIN_SECONDS,
+    Options,
+    Tally,
+    Workplace,
+    one_at_a_time,
+)
+from zops_queue.registry import check_queue, choose_all, choose_named, find_workers
+
+if TYPE_CHECKING:
+    from zcore import Context
+    from zcore.broker import Broker
+
+
+def process(context: Context, names: Sequence[str], everything: bool, options: Options) -> Result:
+    """Handle the events of the queues `names`, or of all whose workers are ready."""
+    if everything == bool(names):
+        raise UsageError(
+            "name queues or say --all, not both" if names else "which queue?",
+            hint=f"queues with a worker: {', '.join(sorted(find_workers(context)))}",
+        )
+    workers = choose_all(context) if everything else choose_named(context, names)
+    retries = RetryPolicy(longest=DRAIN_SECONDS) if options.drain else RetryPolicy()
+    workplace = Workplace(
+        settings=context.settings,
+        console=context.console,
+        stop=context.stop,
+        open_broker=lambda: open_broker(context),
+        open_database=one_at_a_time(context),
+        options=options,
+        retries=retries,
+    )
+    context.console.note(f"processing {', '.join(worker.queue for worker in workers)}")
+    began = time.monotonic()
+    tally = run(workers, workplace)
+    return _processed(tally, time.monotonic() - began, options)
+
+
+def publish(context: Context, queue: str, path: str, raw: bool) -> Result:
+    """Append the events in a file to a queue: all of them or, when one is wrong, none."""
+    from zops_queue.event_lines import open_lines
+
+    with _broker_for(context, queue) as broker, open_lines(path, raw=raw) as lines:
+        count = lines.check()
+        published = broker.publish(queue, lines.bodies()) if count else 0
+    return Result({"published": published}, text=f"published {published} events to {queue}")
+
+
+def list_queues(context: Context) -> Result:
+    """How full the queues are."""
+    with closing(open_broker(context)) as broker:
+        workers = set(find_workers(context))
+        names = sorted({*SERVER_QUEUES, *workers, *broker.queues()})
+        states = [state for name in names if (state := broker.state(name))]
+        return views.states(states, workers)
+
+
+def peek(context: Context, queue: str, most: int) -> Result:
+    """The first events of a queue."""
+    with _broker_for(context, queue) as broker:
+        return views.deliveries(queue, broker.peek(queue, most))
+
+
+def dead(context: Context, queue: str, most: int) -> Result:
+    """The oldest dead letters of a queue."""
+    with _broker_for(context, queue) as broker:
+        state = broker.state(queue)
+        letters = broker.dead_letters(queue, most)
+        return views.dead_letters(queue, letters, state.dead if state else 0)
+
+
+def purge(context: Context, queue: str, yes: bool) -> Result:
+    """Throw away what is ready or delayed in a queue, if that is really meant."""
+    with _broker_for(context, queue) as broker:
+        question = f"Throw away the events in {queue} at {broker.name}?"
+        if not yes and not context.console.confirm(question):
+            raise Refused("not purged", code="not-confirmed")
+        purged = broker.purge(queue)
+    return Result({"purged": purged}, text=f"threw away {purged} events of {queue}")
+
+
+@contextmanager
+def _broker_for(context: Context, queue: str) -> Iterator[Broker]:
+    """The broker, once `queue` is known to be no typing mistake."""
+    with closing(open_broker(context)) as broker:
+        check_queue(context, queue, broker.queues())
+        yield broker
+
+
+def _processed(tally: Tally, seconds: float, options: Options) -> Result:
+    dead_letters = sum(tally.dead.values())
+    data = {
+        "processed": tally.processed,
+        "retried": tally.retried,
+        "dead": dead_letters,
+        "seconds": round(seconds, 3),
+    }
+    text = (
+        f"processed {tally.processed} events in {seconds:.1f} s"
+        f" ({tally.retried} attempts repeated, {dead_letters} events given up)"
+    )
+    findings = [
+        Finding(
+            "dead-letters",
+            f"{count} events could not be handled and are kept as dead letters",
+            where=queue,
+            hint=f"'zops queue dead {queue}' shows them",
+        )
+        for queue, count in sorted(tally.dead.items())
+    ]
+    return Result(data, text=text, findings=findings if options.drain else ())

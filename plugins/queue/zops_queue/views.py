@@ -1,0 +1,95 @@
+"""What `zops queue` shows: as text for people, as data for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zcore.console import table
+from zcore.text import one_line
+from zcore.values import Result
+
+if TYPE_CHECKING:
+    from zcore.broker import DeadLetter, Delivery, QueueState
+
+WIDEST = 100  # characters of an event in a table
+
+
+def states(found: Sequence[QueueState], with_worker: set[str]) -> Result:
+    """The result of `queue list`."""
+    data = [_state(state, with_worker) for state in found]
+    columns = ("queue", "ready", "in_hand", "delayed", "dead", "worker")
+    rows = [[_cell(row[column]) for column in columns] for row in data]
+    headings = ("QUEUE", "READY", "IN HAND", "DELAYED", "DEAD", "WORKER")
+    text = table(headings, rows) if rows else "no queues"
+    return Result({"queues": data}, text=text)
+
+
+def deliveries(queue: str, found: Sequence[Delivery]) -> Result:
+    """The result of `queue peek`."""
+    data = [
+        {**_body(each.body), "attempts": each.attempts, "redelivered": each.redelivered}
+        for each in found
+    ]
+    rows = [(each.attempts, _shown(each.body)) for each in found]
+    text = table(("ATTEMPTS", "EVENT"), rows) if rows else f"nothing is ready in {queue}"
+    return Result({"queue": queue, "events": data}, text=text)
+
+
+def dead_letters(queue: str, found: Sequence[DeadLetter], total: int) -> Result:
+    """The result of `queue dead`."""
+    rows = [
+        (each.id, f"{each.failure.time:%Y-%m-%d %H:%M}", each.failure.attempts, each.failure.error)
+        for each in found
+    ]
+    text = (
+        table(("ID", "TIME", "ATTEMPTS", "ERROR"), rows) if rows else f"no dead letters in {queue}"
+    )
+    data = [_dead_letter(each) for each in found]
+    return Result({"queue": queue, "dead": total, "dead_letters": data}, text=text)
+
+
+def _state(state: QueueState, with_worker: set[str]) -> dict[str, object]:
+    return {
+        "queue": state.queue,
+        "ready": state.ready,
+        "in_hand": state.in_hand,
+        "delayed": state.delayed,
+        "dead": state.dead,
+        "consumers": state.consumers,
+        "worker": state.queue in with_worker,
+    }
+
+
+def _dead_letter(letter: DeadLetter) -> dict[str, object]:
+    failure = letter.failure
+    return {
+        "id": letter.id,
+        **_body(letter.body),
+        "error": failure.error,
+        "traceback": failure.traceback,
+        "attempts": failure.attempts,
+        "host": failure.host,
+        "worker": failure.worker,
+        "time": failure.time.isoformat(),
+    }
+
+
+def _body(body: bytes) -> dict[str, object]:
+    """The event, or, when it is not JSON, its text."""
+    try:
+        return {"event": json.loads(body)}
+    except ValueError:
+        return {"event": None, "body": body.decode("utf-8", "backslashreplace")}
+
+
+def _shown(body: bytes) -> str:
+    text = one_line(body.decode("utf-8", "backslashreplace"))
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "?" if value is None else str(value)

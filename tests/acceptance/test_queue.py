@@ -1,0 +1,197 @@
+"""`zops process-queue` and `zops queue`, as a user runs them, on both brokers and databases."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from zcore.internal_realm import ensure_internal_realm
+from zcore.schema.activity import zerver_client, zerver_useractivity, zerver_useractivityinterval
+from zcore.schema.users import zerver_userprofile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zcore.database import Database
+    from zcore.testing.commands import Zops
+
+
+@pytest.fixture(params=["embedded", pytest.param("amqp", marks=pytest.mark.rabbitmq)])
+def zops_queue(zops: Zops, request: pytest.FixtureRequest) -> Zops:
+    """`zops` with a broker; the test runs once with each kind."""
+    if request.param == "amqp":
+        zops.environment["ZOPS_BROKER"] = request.getfixturevalue("rabbitmq_url")
+    return zops
+
+
+def on(zops: Zops, database: Database) -> tuple[int, int]:
+    """Let `zops` work on `database`. The ids of a user and a client in it."""
+    zops.environment["ZOPS_DATABASE"] = database.url.render_as_string(hide_password=False)
+    with database.begin() as connection:
+        ensure_internal_realm(connection)
+        user = connection.execute(sa.select(sa.func.min(zerver_userprofile.c.id))).scalar_one()
+        client = connection.execute(sa.select(sa.func.min(zerver_client.c.id))).scalar_one()
+    return user, client
+
+
+def lines(*events: object) -> str:
+    return "".join(f"{json.dumps(event)}\n" for event in events)
+
+
+def test_activity_is_published_and_processed(zops_queue: Zops, database: Database) -> None:
+    user, client = on(zops_queue, database)
+    good = {"user_profile_id": user, "client_id": client, "query": "q", "time": 1_700_000_000}
+    bad = [good | {"user_profile_id": 10**6}, good | {"query": "x" * 51}]
+    published = zops_queue(
+        "--json", "queue", "publish", "user_activity", stdin=lines(good, *bad, good)
+    )
+    assert published.json() == {"ok": True, "published": 4}
+    poison = zops_queue("queue", "publish", "user_activity", "--raw", stdin='{"cut off\n')
+    assert "published 1 events" in poison.stdout
+
+    done = zops_queue(
+        "--json", "process-queue", "--queue_name", "user_activity", "--drain", exit_code=5
+    )
+    report = done.json()
+    assert report["ok"] is False
+    assert (report["processed"], report["retried"], report["dead"]) == (2, 0, 3)
+    assert report["seconds"] > 0
+    assert [finding["where"] for finding in report["findings"]] == ["user_activity"]
+
+    table = zerver_useractivity.c
+    with database.read() as connection:
+        row = connection.execute(sa.select(table.query, table.count)).one()
+    assert tuple(row) == ("q", 2)
+    dead = zops_queue("--json", "queue", "dead", "user_activity").json()["dead_letters"]
+    assert {letter["error"].split(":")[0] for letter in dead} == {
+        "no user 1000000",
+        "query has 51 characters, more than 50",
+        "the event is not JSON",
+    }
+    again = zops_queue("--json", "process-queue", "user_activity", "--drain").json()
+    assert (again["ok"], again["processed"], again["dead"]) == (True, 0, 0)
+
+
+def test_several_queues_in_threads(zops_queue: Zops, sqlite_database: Database) -> None:
+    user, client = on(zops_queue, sqlite_database)
+    activity = {"user_profile_id": user, "client_id": client, "query": "q", "time": 1_700_000_000}
+    sign = {"user_profile_id": user, "time": 1_700_000_000}
+    zops_queue("queue", "publish", "user_activity", stdin=lines(*[activity] * 150))
+    zops_queue("queue", "publish", "user_activity_interval", stdin=lines(sign, sign))
+    done = zops_queue("--json", "process-queue", "--all", "--multi-threaded", "--drain")
+    assert done.json()["processed"] == 152
+    with sqlite_database.read() as connection:
+        assert connection.execute(sa.select(zerver_useractivity.c.count)).scalar_one() == 150
+        found = connection.execute(sa.select(zerver_useractivityinterval.c.start)).all()
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_what_is_in_hand(
+    zops_queue: Zops, sqlite_database: Database, how: signal.Signals
+) -> None:
+    user, client = on(zops_queue, sqlite_database)
+    event = {"user_profile_id": user, "client_id": client, "query": "q", "time": 1_700_000_000}
+    zops_queue("queue", "publish", "user_activity", stdin=lines(*[event] * 20_000))
+    process = zops_queue.start("--json", "process-queue", "user_activity")
+    counted = wait_for_a_row(sqlite_database, process)
+    process.send_signal(how)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 0, stderr
+    report = json.loads(stdout)
+    assert report["ok"] is True
+    assert 0 < counted <= report["processed"]
+    (state,) = zops_queue("--json", "queue", "list").json()["queues"]
+    with sqlite_database.read() as connection:
+        count = connection.execute(sa.select(zerver_useractivity.c.count)).scalar_one()
+    assert count == report["processed"]
+    assert state["ready"] + count == 20_000
+
+
+def wait_for_a_row(database: Database, process: subprocess.Popen[str]) -> int:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with database.read() as connection:
+            count = connection.execute(sa.select(zerver_useractivity.c.count)).scalar()
+        if count:
+            return int(count)
+        time.sleep(0.01)
+    raise AssertionError("nothing was processed")
+
+
+def test_bad_input_publishes_nothing(zops_queue: Zops, tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    path.write_text('{"a":1}\n{"b":2}\n[3]\n')
+    refused = zops_queue("queue", "publish", "noop", path, exit_code=3)
+    assert f"{path}, line 3:" in refused.stderr.splitlines()[0]
+    listed = zops_queue("--json", "queue", "list").json()["queues"]
+    assert [state["ready"] for state in listed if state["queue"] == "noop"] in ([], [0])
+
+
+def test_looking_into_a_queue_and_emptying_it(zops_queue: Zops, tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    path.write_text('{"a": 1}\n{"b": 2}\n')
+    zops_queue("queue", "publish", "noop", path)
+    shown = zops_queue("--json", "queue", "peek", "noop", "--count", "1").json()
+    assert [each["event"] for each in shown["events"]] == [{"a": 1}]
+    (state,) = zops_queue("--json", "queue", "list").json()["queues"]
+    assert (state["queue"], state["ready"], state["worker"]) == ("noop", 2, True)
+    assert "noop" in zops_queue("queue", "list").stdout
+    unsure = zops_queue("queue", "purge", "noop", exit_code=3)
+    assert "--yes" in unsure.stderr
+    purged = zops_queue("--json", "queue", "purge", "noop", "--yes").json()
+    assert purged == {"ok": True, "purged": 2}
+    assert "nothing is ready" in zops_queue("queue", "peek", "noop").stdout
+    assert "no dead letters" in zops_queue("queue", "dead", "noop").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "said"),
+    [
+        (["process-queue", "--queue-name", "user_activty"], 2, "did you mean 'user_activity'?"),
+        (["process-queue", "digest_emails"], 3, "no worker for queue 'digest_emails'"),
+        (["process-queue"], 2, "which queue?"),
+        (["process-queue", "--all", "noop"], 2, "not both"),
+        (["queue", "publish", "no-op"], 2, "did you mean 'noop'?"),
+        (["queue", "publish", "noop", "no-such-file"], 3, "cannot read no-such-file"),
+        (["queue", "purge", "nop", "--yes"], 2, "did you mean 'noop'?"),
+    ],
+)
+def test_mistakes_on_the_command_line(
+    zops: Zops, arguments: list[str], exit_code: int, said: str
+) -> None:
+    refused = zops(*arguments, exit_code=exit_code)
+    assert said in refused.stderr
+    assert refused.stderr.startswith("zops: error:")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["process-queue", "noop"], ["queue", "list"], ["queue", "publish", "noop"]],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_without_a_broker_it_says_so_in_one_line(zops: Zops, arguments: list[str]) -> None:
+    zops.environment["ZOPS_BROKER"] = "amqp://zops:very-secret@127.0.0.1:1/"
+    failed = zops(*arguments, exit_code=4)
+    errors = [line for line in failed.stderr.splitlines() if line.startswith("zops: error:")]
+    assert len(errors) == 1
+    assert "Connection refused" in errors[0]
+    assert "very-secret" not in failed.stdout + failed.stderr
+
+
+def test_doctor_looks_at_the_broker(zops_queue: Zops) -> None:
+    zops_queue("queue", "publish", "noop", "--raw", stdin="poison\n")
+    assert "broker" in zops_queue("doctor", check=False).stdout
+    zops_queue("process-queue", "noop", "--drain", exit_code=5)
+    checked = zops_queue("doctor", check=False)
+    assert "1 dead letters" in checked.stdout
+    zops_queue.environment["ZOPS_BROKER"] = "amqp://zops:very-secret@127.0.0.1:1/"
+    failed = zops_queue("doctor", check=False)
+    assert "no connection to RabbitMQ" in failed.stdout
+    assert "very-secret" not in failed.stdout + failed.stderr

@@ -1,0 +1,186 @@
+"""What every broker must do, tried with each of ours."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tests.zops_queue.receiving import FAILURE, nothing_comes, receive, until
+
+if TYPE_CHECKING:
+    from tests.zops_queue.conftest import Connect
+    from zcore.broker import Broker
+
+
+def numbered(count: int) -> list[bytes]:
+    return [b'{"n":%d}' % number for number in range(count)]
+
+
+def test_events_come_in_the_order_in_which_they_were_published(broker: Broker, queue: str) -> None:
+    assert broker.publish(queue, iter(numbered(250))) == 250
+    consumer = broker.consume({queue: 300}, "test")
+    deliveries = receive(consumer, queue, 250)
+    assert [each.body for each in deliveries] == numbered(250)
+    assert {(each.queue, each.attempts, each.redelivered) for each in deliveries} == {
+        (queue, 0, False)
+    }
+
+
+def test_what_is_acknowledged_is_gone(broker: Broker, connect: Connect, queue: str) -> None:
+    broker.publish(queue, numbered(5))
+    consumer = broker.consume({queue: 10}, "test")
+    deliveries = receive(consumer, queue, 5)
+    consumer.acknowledge([deliveries[1], deliveries[3]])  # not the oldest ones
+    broker.close()
+    again = connect().consume({queue: 10}, "test")
+    assert [each.body for each in receive(again, queue, 3)] == [
+        b'{"n":0}',
+        b'{"n":2}',
+        b'{"n":4}',
+    ]
+    assert nothing_comes(again, queue)
+
+
+def test_what_is_not_settled_comes_back_when_the_consumer_ends(
+    broker: Broker, connect: Connect, queue: str
+) -> None:
+    broker.publish(queue, numbered(4))
+    first = broker.consume({queue: 4}, "test")
+    taken = receive(first, queue, 2)
+    second = connect().consume({queue: 10}, "test")
+    assert nothing_comes(second, queue)
+    first.acknowledge(taken[:1])
+    first.close()
+    assert [each.body for each in receive(second, queue, 3)] == numbered(4)[1:]
+
+
+def test_no_more_than_the_prefetch_is_in_hand(broker: Broker, queue: str) -> None:
+    broker.publish(queue, numbered(5))
+    consumer = broker.consume({queue: 2}, "test")
+    first = receive(consumer, queue, 2)
+    assert nothing_comes(consumer, queue)
+    consumer.acknowledge(first[:1])
+    assert [each.body for each in receive(consumer, queue, 1)] == [b'{"n":2}']
+
+
+def test_consumers_share_a_queue(broker: Broker, connect: Connect, queue: str) -> None:
+    broker.declare(queue)
+    consumers = [broker.consume({queue: 3}, "a"), connect().consume({queue: 3}, "b")]
+    connect().publish(queue, numbered(6))
+    bodies = [each.body for consumer in consumers for each in receive(consumer, queue, 3)]
+    assert sorted(bodies) == numbered(6)
+
+
+def test_one_consumer_takes_from_several_queues(broker: Broker, queue: str) -> None:
+    other = f"{queue}_other"
+    broker.publish(queue, [b'{"n":1}'])
+    broker.publish(other, [b'{"n":2}'])
+    consumer = broker.consume({queue: 5, other: 5}, "test")
+    both = [*receive(consumer, other, 1), *receive(consumer, queue, 1)]
+    assert [(each.queue, each.body) for each in both] == [(other, b'{"n":2}'), (queue, b'{"n":1}')]
+    consumer.acknowledge(both)
+    consumer.close()
+    for name in (queue, other):
+        state = broker.state(name)
+        assert state is not None
+        assert (state.ready, state.in_hand or 0) == (0, 0)
+
+
+def test_a_retry_comes_later_with_one_more_attempt(broker: Broker, queue: str) -> None:
+    broker.publish(queue, numbered(2))
+    consumer = broker.consume({queue: 10}, "test")
+    failed, other = receive(consumer, queue, 2)
+    began = time.monotonic()
+    consumer.retry(failed, 0.5)
+    consumer.acknowledge([other])
+    state = broker.state(queue)
+    assert state is not None
+    assert (state.ready, state.delayed) == (0, 1)
+    (again,) = receive(consumer, queue, 1)
+    assert time.monotonic() - began >= 0.45
+    assert (again.body, again.attempts) == (failed.body, 1)
+    consumer.retry(again, 0)
+    (third,) = receive(consumer, queue, 1)
+    assert third.attempts == 2
+
+
+def test_a_short_delay_does_not_wait_for_a_long_one(broker: Broker, queue: str) -> None:
+    broker.publish(queue, numbered(2))
+    consumer = broker.consume({queue: 10}, "test")
+    slow, quick = receive(consumer, queue, 2)
+    consumer.retry(slow, 60)
+    consumer.retry(quick, 0.1)
+    assert receive(consumer, queue, 1)[0].body == quick.body
+    assert nothing_comes(consumer, queue)
+
+
+def test_a_long_delay_can_be_shortened(broker: Broker, queue: str) -> None:
+    broker.publish(queue, numbered(3))
+    consumer = broker.consume({queue: 10}, "test")
+    for number, delivery in enumerate(receive(consumer, queue, 3)):
+        consumer.retry(delivery, 40 + 400 * number)
+    broker.hasten(queue, 0.2)
+    assert sorted(each.body for each in receive(consumer, queue, 3)) == numbered(3)
+
+
+def test_a_dead_letter_keeps_the_event_and_the_reason(broker: Broker, queue: str) -> None:
+    bad = b"\xff not even text"
+    broker.publish(queue, [bad, b'{"n":1}'])
+    consumer = broker.consume({queue: 10}, "test")
+    dead, good = receive(consumer, queue, 2)
+    consumer.bury(dead, FAILURE)
+    consumer.acknowledge([good])
+    (letter,) = broker.dead_letters(queue, 10)
+    assert (letter.queue, letter.body, letter.failure) == (queue, bad, FAILURE)
+    assert letter.id
+    assert broker.dead_letters(queue, 10) == [letter]  # looking leaves it where it is
+    state = broker.state(queue)
+    assert state is not None
+    assert (state.ready, state.dead) == (0, 1)
+
+
+def test_a_purge_leaves_what_is_in_hand_and_what_is_dead(
+    broker: Broker, connect: Connect, queue: str
+) -> None:
+    broker.publish(queue, numbered(6))
+    consumer = broker.consume({queue: 3}, "test")
+    in_hand, delayed, dead = receive(consumer, queue, 3)
+    consumer.retry(delayed, 60)
+    consumer.bury(dead, FAILURE)
+    until(lambda: consumer.wait(0.05) or consumer.held(queue) == 2)
+    other = connect()
+    assert other.purge(queue) == 2  # one ready, one delayed
+    consumer.close()
+    state = other.state(queue)
+    assert state is not None
+    assert (state.ready, state.delayed, state.dead) == (3, 0, 1)
+    assert other.peek(queue, 1)[0].body == in_hand.body
+
+
+def test_peeking_leaves_the_events_where_they_are(broker: Broker, queue: str) -> None:
+    broker.publish(queue, numbered(3))
+    assert [each.body for each in broker.peek(queue, 2)] == numbered(2)
+    assert [each.body for each in broker.peek(queue, 9)] == numbered(3)
+    assert [each.body for each in receive(broker.consume({queue: 9}, "test"), queue, 3)] == (
+        numbered(3)
+    )
+
+
+def test_a_queue_that_nobody_declared(broker: Broker, queue: str) -> None:
+    assert broker.state(queue) is None
+    assert not broker.peek(queue, 5)
+    assert not broker.dead_letters(queue, 5)
+    assert broker.purge(queue) == 0
+    broker.declare(queue)
+    assert broker.state(queue) is not None
+
+
+def test_what_comes_while_somebody_waits(broker: Broker, connect: Connect, queue: str) -> None:
+    consumer = broker.consume({queue: 10}, "test")
+    consumer.wait(0)
+    assert consumer.held(queue) == 0
+    connect().publish(queue, numbered(1))
+    began = time.monotonic()
+    consumer.wait(10)
+    assert consumer.held(queue) == 1
+    assert time.monotonic() - began < 5

@@ -1,0 +1,399 @@
+"""From queue to worker and back: what becomes of good, bad and poisonous events."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from zops_queue.amqp.broker import AmqpBroker
+from zops_queue.embedded.broker import EmbeddedBroker
+from zops_queue.processing.handling import ServiceGone
+from zops_queue.processing.retry import RetryPolicy
+from zops_queue.processing.runner import run
+from zops_queue.processing.workplace import Options, Tally
+from zops_queue.registry import LoadedWorker
+
+from tests.zops_queue.places import Recorder, impatient, workplace
+from tests.zops_queue.proxy import Proxy
+from tests.zops_queue.receiving import until
+from zcore.broker import Rejected
+from zcore.errors import Interrupted, Unreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.zops_queue.conftest import Connect
+    from zcore.broker import Broker, Event, QueueState, WorkContext
+    from zops_queue.processing.workplace import Workplace
+
+
+def events(numbers: Sequence[int], bad: Sequence[int] = ()) -> list[bytes]:
+    """Events with numbers; those in `bad` make the recorder fail."""
+    return [json.dumps({"n": n} | ({"fail": True} if n in bad else {})).encode() for n in numbers]
+
+
+def state(broker: Broker, queue: str) -> QueueState:
+    found = broker.state(queue)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def place(connect: Connect) -> Workplace:
+    return workplace(connect)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Callable[[], EmbeddedBroker]:
+    """For what no kind of broker decides."""
+    return lambda: EmbeddedBroker(tmp_path / "queue.db")
+
+
+def test_draining_handles_everything_in_batches(
+    place: Workplace, broker: Broker, queue: str
+) -> None:
+    broker.publish(queue, events(range(250)))
+    recorder = Recorder(queue, batch=100)
+    tally = run([recorder.loaded], place)
+    assert recorder.done == list(range(250))
+    assert max(len(call) for call in recorder.calls) <= 100
+    assert tally == Tally(processed=250)
+    assert state(broker, queue).ready == 0
+
+
+def test_a_bad_event_takes_no_other_with_it(place: Workplace, broker: Broker, queue: str) -> None:
+    broker.publish(queue, events(range(50), bad=[13, 37]))
+    recorder = Recorder(queue, batch=50)
+    tally = run([recorder.loaded], place)
+    assert sorted(recorder.done) == [n for n in range(50) if n not in {13, 37}]
+    assert tally == Tally(processed=48, retried=4, dead={queue: 2})
+    letters = broker.dead_letters(queue, 10)
+    assert sorted(json.loads(letter.body)["n"] for letter in letters) == [13, 37]
+    failure = letters[0].failure
+    assert (failure.attempts, failure.host) == (3, "test-host")
+    assert failure.error == "RuntimeError: one of them is bad"
+    assert "in handle" in failure.traceback
+    after = state(broker, queue)
+    assert (after.ready, after.delayed, after.dead) == (0, 0, 2)
+
+
+def test_a_split_goes_to_the_worker_in_ever_smaller_parts(
+    embedded: Callable[[], EmbeddedBroker], queue: str
+) -> None:
+    broker = embedded()
+    broker.publish(queue, events(range(8), bad=[5]))
+    recorder = Recorder(queue, batch=8)
+    run([recorder.loaded], workplace(embedded))
+    assert recorder.calls[:7] == [
+        [0, 1, 2, 3, 4, 5, 6, 7],
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [4, 5],
+        [4],
+        [5],
+        [6, 7],
+    ]
+    broker.close()
+
+
+def test_an_event_that_fails_for_a_while_succeeds_in_the_end(
+    place: Workplace, broker: Broker, queue: str
+) -> None:
+    broker.publish(queue, events([1]))
+    recorder = Recorder(queue)
+    attempts: list[int] = []
+
+    def fail_twice(events: Sequence[Event], context: WorkContext) -> None:
+        attempts.append(events[0].attempts)
+        if len(attempts) < 3:
+            raise OSError("not yet")
+
+    recorder.before = fail_twice
+    assert run([recorder.loaded], place) == Tally(processed=1, retried=2)
+    assert attempts == [0, 1, 2]
+    assert state(broker, queue).dead == 0
+
+
+@pytest.mark.parametrize("body", [b"{oops", b"[1, 2]", b"7", b"", b'{"a": "\xff"}'])
+def test_what_is_no_json_object_is_dead_at_once(
+    place: Workplace, broker: Broker, queue: str, body: bytes
+) -> None:
+    broker.publish(queue, [events([1])[0], body, events([2])[0]])
+    recorder = Recorder(queue, batch=10)
+    assert run([recorder.loaded], place) == Tally(processed=2, dead={queue: 1})
+    assert recorder.done == [1, 2]
+    (letter,) = broker.dead_letters(queue, 10)
+    assert letter.body == body
+    assert "JSON" in letter.failure.error
+
+
+def test_rejected_events_are_dead_at_once_and_the_others_done(
+    place: Workplace, broker: Broker, queue: str
+) -> None:
+    broker.publish(queue, events(range(5)))
+    recorder = Recorder(queue, batch=5)
+    recorder.before = lambda events, _: [Rejected(events[2], "it is odd\nthough even")]
+    assert run([recorder.loaded], place) == Tally(processed=4, dead={queue: 1})
+    (letter,) = broker.dead_letters(queue, 10)
+    assert (letter.body, letter.failure.error) == (b'{"n": 2}', "it is odd though even")
+    assert letter.failure.attempts == 1
+
+
+def test_a_worker_that_returns_nonsense_loses_no_event(
+    embedded: Callable[[], EmbeddedBroker], queue: str
+) -> None:
+    broker = embedded()
+    broker.publish(queue, events(range(2)))
+    worker = LoadedWorker(queue, 2, lambda events, context: ["what?"])  # type: ignore[list-item]
+    assert run([worker], workplace(embedded)).dead == {queue: 2}
+    assert "Rejected(event, reason)" in broker.dead_letters(queue, 1)[0].failure.error
+    broker.close()
+
+
+def test_what_a_worker_publishes_is_sent_only_when_it_succeeds(
+    place: Workplace, broker: Broker, queue: str
+) -> None:
+    other = f"{queue}_next"
+    broker.declare(other)
+    broker.publish(queue, events(range(4), bad=[2]))
+    recorder = Recorder(queue, batch=4)
+
+    def pass_on(events: Sequence[Event], context: WorkContext) -> None:
+        for event in events:
+            context.publish(other, {"from": event.payload["n"], "ü": "ü"})
+
+    recorder.before = pass_on
+    run([recorder.loaded], place)
+    sent = [each.body for each in broker.peek(other, 10)]
+    assert sorted(sent) == [f'{{"from":{n},"ü":"ü"}}'.encode() for n in (0, 1, 3)]
+
+
+def test_a_service_that_is_away_costs_no_attempt(
+    place: Workplace, broker: Broker, queue: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker.publish(queue, events(range(3)))
+    recorder = Recorder(queue, batch=3)
+
+    def away_at_first(events: Sequence[Event], context: WorkContext) -> None:
+        if len(recorder.calls) < 4:
+            raise Unreachable("the database is gone")
+
+    recorder.before = away_at_first
+    assert run([recorder.loaded], place) == Tally(processed=3)
+    assert recorder.calls == [[0, 1, 2]] * 4
+    assert capsys.readouterr().err.count("the database is gone") == 3
+
+
+def test_draining_does_not_wait_for_ever_for_a_service(
+    place: Workplace, broker: Broker, queue: str
+) -> None:
+    broker.publish(queue, events(range(3)))
+    recorder = Recorder(queue, batch=3)
+
+    def away(events: Sequence[Event], context: WorkContext) -> None:
+        raise Unreachable("the database is gone")
+
+    recorder.before = away
+    with pytest.raises(ServiceGone, match="the database is gone"):
+        run([recorder.loaded], impatient(place))
+    until(lambda: state(broker, queue).ready == 3)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_what_ends_the_program_loses_no_event(
+    place: Workplace, broker: Broker, queue: str, error: BaseException
+) -> None:
+    broker.publish(queue, events(range(3)))
+
+    def end(events: Sequence[Event], context: WorkContext) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        run([LoadedWorker(queue, 2, end)], place)
+    until(lambda: state(broker, queue).ready == 3)
+
+
+def test_asked_to_stop_it_finishes_what_is_in_hand_and_leaves_the_rest(
+    connect: Connect, broker: Broker, queue: str
+) -> None:
+    place = workplace(connect, options=Options(prefetch=10))
+    broker.publish(queue, events(range(10)))
+    recorder = Recorder(queue)
+
+    def stop_at_three(events: Sequence[Event], context: WorkContext) -> None:
+        if events[0].payload["n"] == 3:
+            place.stop.set()
+            time.sleep(0.1)
+
+    recorder.before = stop_at_three
+    assert run([recorder.loaded], place) == Tally(processed=4)
+    assert recorder.done == [0, 1, 2, 3]
+    until(lambda: state(broker, queue).ready == 6)
+
+
+def test_asked_to_stop_while_a_service_is_away(
+    connect: Connect, broker: Broker, queue: str
+) -> None:
+    place = workplace(connect, options=Options())
+    broker.publish(queue, events(range(2)))
+    recorder = Recorder(queue, batch=2)
+
+    def away(events: Sequence[Event], context: WorkContext) -> None:
+        place.stop.set()
+        raise Unreachable("the database is gone")
+
+    recorder.before = away
+    assert run([recorder.loaded], place) == Tally()
+    until(lambda: state(broker, queue).ready == 2)
+
+
+def test_a_worker_that_stops_by_itself_loses_no_event(
+    connect: Connect, broker: Broker, queue: str
+) -> None:
+    broker.publish(queue, events(range(2)))
+
+    def interrupted(events: Sequence[Event], context: WorkContext) -> None:
+        raise Interrupted("stopped by a signal")
+
+    assert run([LoadedWorker(queue, 2, interrupted)], workplace(connect)) == Tally()
+    until(lambda: state(broker, queue).ready == 2)
+
+
+@pytest.mark.parametrize("multi_threaded", [False, True])
+def test_several_queues(connect: Connect, broker: Broker, queue: str, multi_threaded: bool) -> None:
+    names = [f"{queue}_{n}" for n in range(3)]
+    for name in names:
+        broker.publish(name, events(range(20), bad=[7]))
+    recorders = [Recorder(name, batch=1 + 5 * n) for n, name in enumerate(names)]
+    place = workplace(connect, options=Options(drain=True, multi_threaded=multi_threaded))
+    tally = run([recorder.loaded for recorder in recorders], place)
+    assert tally == Tally(processed=57, retried=6, dead=dict.fromkeys(names, 1))
+    for recorder in recorders:
+        assert sorted(map(str, recorder.done)) == sorted(str(n) for n in range(20) if n != 7)
+
+
+def test_threads_work_side_by_side(embedded: Callable[[], EmbeddedBroker]) -> None:
+    broker = embedded()
+    both = threading.Barrier(2, timeout=10)
+    for name in ("a", "b"):
+        broker.publish(name, events([1]))
+
+    def meet(events: Sequence[Event], context: WorkContext) -> None:
+        both.wait()
+
+    workers = [LoadedWorker(name, 1, meet) for name in ("a", "b")]
+    place = workplace(embedded, options=Options(drain=True, multi_threaded=True))
+    assert run(workers, place).processed == 2
+    broker.close()
+
+
+def test_a_thread_that_breaks_stops_the_others_and_is_heard(
+    embedded: Callable[[], EmbeddedBroker],
+) -> None:
+    broker = embedded()
+    broker.publish("a", events([1]))
+
+    def leave(events: Sequence[Event], context: WorkContext) -> None:
+        raise SystemExit(7)
+
+    workers = [LoadedWorker("a", 1, leave), Recorder("b").loaded]
+    with pytest.raises(SystemExit):
+        run(workers, workplace(embedded, options=Options(multi_threaded=True)))
+    assert state(broker, "a").ready == 1
+    broker.close()
+
+
+def test_part_of_a_batch_waits_for_others_but_not_for_long(
+    embedded: Callable[[], EmbeddedBroker], queue: str
+) -> None:
+    place = workplace(embedded, options=Options())
+    recorder = Recorder(queue, batch=10)
+    thread = threading.Thread(target=run, args=([recorder.loaded], place))
+    thread.start()
+    broker = embedded()
+    try:
+        for numbers in ([0], [1], [2, 3]):
+            broker.publish(queue, events(numbers))
+            time.sleep(0.1)
+        assert not recorder.calls
+        until(lambda: len(recorder.done) == 4)
+        assert recorder.calls == [[0, 1, 2, 3]]
+    finally:
+        place.stop.set()
+        thread.join()
+        broker.close()
+
+
+def test_a_small_prefetch_makes_small_batches(connect: Connect, broker: Broker, queue: str) -> None:
+    broker.publish(queue, events(range(10)))
+    recorder = Recorder(queue, batch=100)
+    run([recorder.loaded], workplace(connect, options=Options(drain=True, prefetch=4)))
+    assert recorder.done == list(range(10))
+    assert max(len(call) for call in recorder.calls) <= 4
+
+
+def test_draining_brings_old_delays_nearer(place: Workplace, broker: Broker, queue: str) -> None:
+    broker.publish(queue, events([1], bad=[1]))
+    slow = replace(place, retries=RetryPolicy(delays=(1800,)))
+    worker = Recorder(queue)
+    worker.before = lambda events, context: slow.stop.set()
+    run([worker.loaded], replace(slow, options=Options()))
+    assert state(broker, queue).delayed == 1
+    patient = Recorder(queue)
+    patient.loaded = LoadedWorker(queue, 1, lambda events, context: None)
+    slow.stop._event.clear()
+    began = time.monotonic()
+    assert run([patient.loaded], slow) == Tally(processed=1)
+    assert time.monotonic() - began < 8
+
+
+@pytest.mark.rabbitmq
+def test_the_broker_goes_away_and_comes_back(rabbitmq_url: str, queue: str) -> None:
+    parts = urlsplit(rabbitmq_url)
+    proxy = Proxy(parts.hostname or "", parts.port or 5672)
+    url = rabbitmq_url.replace(f":{parts.port}/", f":{proxy.port}/")
+    broker = AmqpBroker(rabbitmq_url)
+    broker.publish(queue, events(range(30)))
+    recorder = Recorder(queue, batch=10)
+
+    def cut_once(events: Sequence[Event], context: WorkContext) -> None:
+        if len(recorder.calls) == 2:
+            proxy.cut()
+            threading.Timer(0.3, proxy.mend).start()
+
+    recorder.before = cut_once
+    try:
+        tally = run([recorder.loaded], workplace(lambda: AmqpBroker(url)))
+        assert set(recorder.done) == set(range(30))  # the second ten came twice
+        assert tally.dead == {}
+        assert state(broker, queue).ready == 0
+    finally:
+        broker.close()
+        proxy.close()
+
+
+@pytest.mark.rabbitmq
+def test_draining_does_not_wait_for_ever_for_the_broker(rabbitmq_url: str, queue: str) -> None:
+    parts = urlsplit(rabbitmq_url)
+    proxy = Proxy(parts.hostname or "", parts.port or 5672)
+    url = rabbitmq_url.replace(f":{parts.port}/", f":{proxy.port}/")
+    broker = AmqpBroker(url)
+    broker.publish(queue, events([1]))
+    broker.close()
+    recorder = Recorder(queue)
+    recorder.before = lambda events, context: proxy.cut()
+    with pytest.raises(Unreachable, match="RabbitMQ"):
+        run([recorder.loaded], workplace(lambda: AmqpBroker(url)))
+    proxy.close()
+
+
+def test_without_a_broker_at_the_start_it_does_not_begin() -> None:
+    place = workplace(lambda: AmqpBroker("amqp://u:p@127.0.0.1:1/"), options=Options())
+    with pytest.raises(Unreachable, match="Connection refused"):
+        run([Recorder("q").loaded], place)
