@@ -33,7 +33,21 @@ def translated(database: Database) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise explain(database, error) from error
+        first = _first_cause(error)
+        if isinstance(first, ZopsError):  # what went wrong first; then the rollback failed too
+            raise first from error
+        raise explain(database, first) from error
+
+
+def _first_cause(error: DBAPIError) -> DBAPIError | ZopsError:
+    """The first of our or the driver's errors that led to this one."""
+    found: DBAPIError | ZopsError = error
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, (DBAPIError, ZopsError)):
+            found = link
+        link = link.__context__
+    return found
 
 
 def explain(database: Database, error: DBAPIError) -> ZopsError:

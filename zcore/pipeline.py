@@ -183,5 +183,13 @@ def _run_one(stage: Stage, job: Job, journal: Journal) -> None:
         raise
     except Exception as error:
         journal.failed(stage.name, repr(error))
+        if _of_the_database(error):
+            raise  # whoever holds the transaction knows what it means
         raise Failed(f"stage {stage.name!r} failed: {type(error).__name__}: {error}") from error
     journal.done(StageReport(stage.name, time.monotonic() - started, counts))
+
+
+def _of_the_database(error: Exception) -> bool:
+    from sqlalchemy.exc import DBAPIError
+
+    return isinstance(error, DBAPIError)

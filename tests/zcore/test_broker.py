@@ -10,12 +10,13 @@ import pytest
 from zcore import BrokerKind, Context, Refused
 from zcore.broker import Event, encode_event, open_broker, provided, publish_events
 from zcore.console import Console
-from zcore.plugins import Plugins
 from zcore.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from zcore.plugins import Plugins
 
 HERE = "tests.zcore.test_broker"
 

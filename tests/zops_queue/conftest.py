@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+
 from zops_queue.amqp.broker import AmqpBroker
 from zops_queue.embedded.broker import EmbeddedBroker
 

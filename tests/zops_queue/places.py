@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from zops_queue.processing.retry import Pauses, RetryPolicy
-from zops_queue.processing.workplace import Options, Workplace
-from zops_queue.registry import LoadedWorker
-
 from zcore.console import Console
 from zcore.settings import Settings
 from zcore.signals import StopFlag
+from zops_queue.processing.retry import Pauses, RetryPolicy
+from zops_queue.processing.workplace import Options, Workplace
+from zops_queue.registry import LoadedWorker
 
 if TYPE_CHECKING:
     from zcore.broker import Broker, Event, Rejected, WorkContext

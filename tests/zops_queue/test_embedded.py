@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from zops_queue.embedded.broker import EmbeddedBroker
 
 from tests.zops_queue.receiving import nothing_comes, receive
 from zcore.errors import Refused
+from zops_queue.embedded.broker import EmbeddedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,7 @@ def test_a_file_of_somebody_else_is_refused(path: Path, content: bytes | None) -
         sqlite3.connect(path).close()
     path.write_bytes(content or b"")
     broker = EmbeddedBroker(path)
-    with pytest.raises(Refused, match="queue.db"):
+    with pytest.raises(Refused, match=r"queue\.db"):
         broker.publish("q", [b"1"])
     broker.close()
     assert path.read_bytes() == (content or b"")

@@ -7,10 +7,10 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from zops_queue import event_lines
-from zops_queue.event_lines import open_lines
 
 from zcore.errors import Refused
+from zops_queue import event_lines
+from zops_queue.event_lines import open_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.zops_queue.places import Recorder, impatient, workplace
+from tests.zops_queue.proxy import Proxy
+from tests.zops_queue.receiving import until
+from zcore.broker import Rejected
+from zcore.errors import Interrupted, Unreachable
 from zops_queue.amqp.broker import AmqpBroker
 from zops_queue.embedded.broker import EmbeddedBroker
 from zops_queue.processing.handling import ServiceGone
@@ -18,12 +24,6 @@ from zops_queue.processing.retry import RetryPolicy
 from zops_queue.processing.runner import run
 from zops_queue.processing.workplace import Options, Tally
 from zops_queue.registry import LoadedWorker
-
-from tests.zops_queue.places import Recorder, impatient, workplace
-from tests.zops_queue.proxy import Proxy
-from tests.zops_queue.receiving import until
-from zcore.broker import Rejected
-from zcore.errors import Interrupted, Unreachable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +120,11 @@ def test_an_event_that_fails_for_a_while_succeeds_in_the_end(
     assert state(broker, queue).dead == 0
 
 
-@pytest.mark.parametrize("body", [b"{oops", b"[1, 2]", b"7", b"", b'{"a": "\xff"}'])
+@pytest.mark.parametrize(
+    "body",
+    [b"{oops", b"[1, 2]", b"7", b"", b'{"a": "\xff"}', b'{"a":' + b"[" * 100_000],
+    ids=["cut", "array", "number", "empty", "bytes", "deep"],
+)
 def test_what_is_no_json_object_is_dead_at_once(
     place: Workplace, broker: Broker, queue: str, body: bytes
 ) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
-from zops_queue import plugin, registry
-from zops_queue.names import SERVER_QUEUES, is_server_queue
 
 from zcore import Context, Refused, UsageError, Worker
 from zcore.console import Console
-from zcore.plugins import Plugins
 from zcore.settings import Settings
+from zops_queue import plugin, registry
+from zops_queue.names import SERVER_QUEUES, is_server_queue
+
+if TYPE_CHECKING:
+    from zcore.plugins import Plugins
 
 HERE = "tests.zops_queue.test_registry"
 NOOP = "zops_queue.workers.noop:handle"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from zops_queue.amqp.names import step_for
 from zops_queue.processing.retry import Pauses, RetryPolicy
 

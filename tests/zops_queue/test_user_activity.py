@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from zops_queue.workers.user_activity import handle
 
 from tests.zops_queue.worker_events import event, people, work_context
 from zcore.schema.activity import zerver_client, zerver_useractivity
+from zops_queue.workers.user_activity import handle
 
 if TYPE_CHECKING:
     from zcore.broker import Event, WorkContext

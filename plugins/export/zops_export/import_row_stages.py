@@ -60,17 +60,19 @@ def load_messages(job: ImportJob) -> dict[str, int]:
 
 
 def _load_file(job: ImportJob, name: str) -> None:
+    changes = _changes(job)
     for key, parts in groupby(blocks(job.source, name), key=lambda block: block.table):
         job.may_go_on()
         table = table_of_key().get(key)
         if table is None or key in NOT_LOADED or not table_facts(table).imported:
             continue
-        _load_table(job, table, parts)
+        _load_table(job, table, parts, changes.get(table.name))
 
 
-def _load_table(job: ImportJob, table: sa.Table, parts: Iterable[Rows]) -> None:
+def _load_table(
+    job: ImportJob, table: sa.Table, parts: Iterable[Rows], change: Change | None
+) -> None:
     converter = make_converter(job, table)
-    change = _changes(job).get(table.name)
     rows = (row for part in parts for row in part.rows)
     changed = rows if change is None else _changed(rows, change)
     converted = (one for row in changed if (one := converter.row(row)) is not None)
@@ -101,13 +103,14 @@ def _changed(rows: Iterable[JsonRow], change: Change) -> Iterator[JsonRow]:
 def _changes(job: ImportJob) -> dict[str, Change]:
     """What is changed in the rows of some tables, besides their ids."""
     texts = TextRewriter(job.ids)
+    uuid_is_taken = _uuid_is_taken(job)  # asked before the rows flow: the connection is busy then
     bots = frozenset(int(str(bot["id"])) for bot in job.index.bots)
     return {
         "zerver_realm": lambda row: change_realm(
             row,
             string_id=job.options.subdomain,
             name=job.options.name,
-            uuid_is_taken=_uuid_is_taken(job),
+            uuid_is_taken=uuid_is_taken,
         ),
         "zerver_userprofile": change_user,
         "zerver_service": change_service,

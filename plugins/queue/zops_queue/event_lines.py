@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from zcore.errors import Refused
+from zops_queue.event_json import parse
 
 LONGEST_LINE = 16 * 1024 * 1024  # bytes; also what RabbitMQ takes at most
 KEPT_IN_MEMORY = 4 * 1024 * 1024  # bytes
@@ -54,11 +55,9 @@ class EventLines:
 
     def _event(self, line: bytes, number: int) -> bytes:
         try:
-            event = msgspec.json.decode(line)
-        except msgspec.MsgspecError as error:
-            raise self._wrong(number, f"not JSON: {error}") from None
-        if not isinstance(event, dict):
-            raise self._wrong(number, "JSON, but not an object")
+            parse(line)
+        except ValueError as error:
+            raise self._wrong(number, str(error)) from None
         return msgspec.json.format(line, indent=-1)
 
     def _wrong(self, number: int, reason: str) -> Refused:

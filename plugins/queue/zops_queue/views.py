@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zcore.console import table
 from zcore.text import one_line
 from zcore.values import Result
+from zops_queue.event_json import parse
 
 if TYPE_CHECKING:
     from zcore.broker import DeadLetter, Delivery, QueueState
@@ -77,9 +77,9 @@ def _dead_letter(letter: DeadLetter) -> dict[str, object]:
 
 
 def _body(body: bytes) -> dict[str, object]:
-    """The event, or, when it is not JSON, its text."""
+    """The event, or, when it is none, its text."""
     try:
-        return {"event": json.loads(body)}
+        return {"event": parse(body)}
     except ValueError:
         return {"event": None, "body": body.decode("utf-8", "backslashreplace")}
 

@@ -45,10 +45,11 @@ class AmqpConsumer:
         """Let deliveries come in."""
         deadline = time.monotonic() + seconds
         self._came = False
-        self._link.wait(seconds)
-        while not self._came and (left := deadline - time.monotonic()) > 0:
-            self._link.wait(left)
-        self._check()
+        while True:
+            self._link.wait(max(0.0, deadline - time.monotonic()))
+            self._check()
+            if self._came or time.monotonic() >= deadline:
+                return
 
     def held(self, queue: str) -> int:
         """Fetched and not taken yet."""

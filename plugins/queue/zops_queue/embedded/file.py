@@ -55,7 +55,10 @@ def open_file(path: Path) -> sqlite3.Connection:
     with translated(path):
         if not path.exists():
             _make(path)
-        connection = sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
+        # Whoever started a thread may close after it what the thread opened.
+        connection = sqlite3.connect(
+            path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+        )
         try:
             _check_format(connection, path)
             connection.execute("PRAGMA synchronous = FULL")

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from zcore.broker import Delivery, Event, Failure, Rejected, WorkContext, encode_event
 from zcore.errors import Interrupted, Unreachable
 from zcore.text import describe, one_line
+from zops_queue.event_json import parse
 
 if TYPE_CHECKING:
     from zcore.broker import Broker, Consumer
@@ -63,7 +62,7 @@ class Handling:
             try:
                 events.append(decode(delivery))
             except ValueError as error:
-                self._bury(delivery, str(error))
+                self._bury(delivery, f"the event is {error}")
         self._attempt(events)
 
     def _attempt(self, events: Sequence[Event]) -> None:
@@ -163,19 +162,13 @@ class Handling:
 
 def decode(delivery: Delivery) -> Event:
     """The event in a delivery. Raises `ValueError` when its body is no JSON object."""
-    try:
-        payload = msgspec.json.decode(delivery.body)
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"the event is not JSON: {error}") from None
-    if not isinstance(payload, dict):
-        raise ValueError("the event is JSON, but not an object")
     return Event(
         queue=delivery.queue,
         body=delivery.body,
         tag=delivery.tag,
         attempts=delivery.attempts,
         redelivered=delivery.redelivered,
-        payload=payload,
+        payload=parse(delivery.body),
     )
 
 

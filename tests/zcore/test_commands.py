@@ -1,0 +1,278 @@
+"""The command line: names, spellings, help, and JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zcore.version import __version__
+
+if TYPE_CHECKING:
+    from tests.zcore.conftest import InstalledPlugins
+    from zcore.testing.commands import Zops
+
+GROUP = """
+import click
+from zcore import Finding, Result
+
+@click.group()
+def group():
+    pass
+
+@group.command("with-options")
+@click.option("--string_id", envvar="ACME_STRING_ID", help="With an underscore.")
+@click.option("--full-name", help="With a dash.")
+@click.option("--kind", type=click.Choice(["one_kind", "other-kind"]))
+@click.argument("word", required=False)
+def with_options(string_id, full_name, kind, word):
+    print("a stray line")
+    return Result(
+        {"string_id": string_id, "full_name": full_name, "kind": kind, "word": word},
+        text=f"{string_id} {full_name}",
+    )
+
+@group.command("finds")
+def finds():
+    finding = Finding("gone", "a file is not there", where="uploads/1", hint="look for it")
+    return Result({"looked": 3}, text="looked at 3", findings=[finding])
+"""
+
+
+@pytest.fixture
+def acme(plugins: InstalledPlugins) -> None:
+    """A plugin with a group of commands."""
+    plugins.install(
+        "acme",
+        """
+        from zcore import Command, hookimpl
+
+        @hookimpl
+        def zops_commands():
+            return [Command("acme-tools", "dist_of_acme.cli:group", "Tools of Acme.", "Acme")]
+        """,
+        cli=GROUP,
+    )
+
+
+@pytest.mark.usefixtures("acme")
+class TestSpellings:
+    @pytest.mark.parametrize("command", ["acme-tools", "acme_tools"])
+    @pytest.mark.parametrize("below", ["with-options", "with_options"])
+    @pytest.mark.parametrize("option", ["--string-id", "--string_id"])
+    def test_underscore_and_dash_are_the_same(
+        self, command: str, below: str, option: str, zops: Zops
+    ) -> None:
+        done = zops(command, below, option, "a_b-c", "--full_name", "d_e", "--json")
+        assert done.json()["string_id"] == "a_b-c"
+        assert done.json()["full_name"] == "d_e"
+
+    def test_values_are_left_alone(self, zops: Zops) -> None:
+        done = zops("--json", "acme-tools", "with-options", "--string_id=a_b=c_d", "e_f-g")
+        assert done.json()["string_id"] == "a_b=c_d"
+        assert done.json()["word"] == "e_f-g"
+
+    @pytest.mark.parametrize("kind", ["one_kind", "other-kind"])
+    def test_choices_are_left_alone(self, kind: str, zops: Zops) -> None:
+        assert zops("acme-tools", "with-options", "--kind", kind, "--json").json()["kind"] == kind
+
+    def test_of_global_options(self, zops: Zops) -> None:
+        done = zops("--disable_plugin", "acme", "--help")
+        assert "acme-tools" not in done.stdout
+
+
+@pytest.mark.usefixtures("acme")
+class TestHelp:
+    def test_lists_every_command_under_its_heading(self, zops: Zops) -> None:
+        shown = zops("--help").stdout
+        assert re.search(r"^Acme:\n  acme-tools +Tools of Acme.$", shown, re.MULTILINE)
+        assert re.search(r"^  create-realm ", shown, re.MULTILINE)
+        assert re.search(r"^  plugins ", shown, re.MULTILINE)
+
+    def test_of_a_command_names_its_environment_variables(self, zops: Zops) -> None:
+        shown = zops("acme-tools", "with-options", "-h").stdout
+        assert "ACME_STRING_ID" in shown
+
+    @pytest.mark.parametrize("name", ["ZOPS_DATABASE", "ZOPS_CONFIG", "ZOPS_DISABLE_PLUGINS"])
+    def test_names_the_environment_variables_of_global_options(self, name: str, zops: Zops) -> None:
+        assert name in zops("--help").stdout
+
+    def test_works_without_anything_around(self, zops: Zops) -> None:
+        done = zops("--help", env={"HOME": "/nowhere", "ZOPS_HOME": "/nowhere"}, cwd=zops.folder)
+        assert done.stderr == ""
+
+    def test_as_json(self, zops: Zops) -> None:
+        done = zops("--json", "acme-tools", "with-options", "--help")
+        assert done.json() == {"ok": True}
+        assert "--string_id" in done.stderr
+
+
+@pytest.mark.usefixtures("acme")
+class TestMistakes:
+    def test_a_mistyped_command(self, zops: Zops) -> None:
+        done = zops("acme-tool", exit_code=2)
+        assert done.stderr == (
+            "zops: error: there is no command 'acme-tool'\n"
+            "hint: did you mean 'acme-tools'? see 'zops --help'\n"
+        )
+
+    def test_a_mistyped_command_below(self, zops: Zops) -> None:
+        done = zops("acme-tools", "find", exit_code=2)
+        assert done.stderr.startswith("zops: error: ")
+        assert "'finds'" in done.stderr
+        assert "hint: see 'zops acme-tools --help'" in done.stderr
+
+    def test_a_mistyped_option(self, zops: Zops) -> None:
+        done = zops("acme-tools", "with-options", "--string-if", "x", exit_code=2)
+        error, hint = done.stderr.splitlines()
+        assert "'--string-id'" in error
+        assert hint == "hint: see 'zops acme-tools with-options --help'"
+
+    def test_a_mistyped_global_option(self, zops: Zops) -> None:
+        assert "--databse" in zops("--databse", "x", "plugins", exit_code=2).stderr
+
+    def test_no_command(self, zops: Zops) -> None:
+        assert "create-realm" in zops(exit_code=2).stderr
+        assert zops("--json", exit_code=2).codes() == {"usage"}
+
+
+@pytest.mark.usefixtures("acme")
+class TestJson:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--json", "acme-tools", "with-options", "--full-name", "Ann"),
+            ("acme-tools", "--json", "with-options", "--full-name", "Ann"),
+            ("acme-tools", "with-options", "--full-name", "Ann", "--json"),
+        ],
+        ids=["before", "between", "after"],
+    )
+    def test_is_one_document_wherever_it_is_asked_for(
+        self, arguments: tuple[str, ...], zops: Zops
+    ) -> None:
+        done = zops(*arguments)
+        assert done.json()["ok"] is True
+        assert done.json()["full_name"] == "Ann"
+        assert "a stray line" in done.stderr
+
+    def test_findings(self, zops: Zops) -> None:
+        document = zops("acme-tools", "finds", "--json", exit_code=5).json()
+        assert document == {
+            "ok": False,
+            "looked": 3,
+            "findings": [
+                {
+                    "code": "gone",
+                    "message": "a file is not there",
+                    "where": "uploads/1",
+                    "hint": "look for it",
+                }
+            ],
+        }
+
+    def test_findings_in_words(self, zops: Zops) -> None:
+        done = zops("acme-tools", "finds", exit_code=5)
+        assert done.stdout == "looked at 3\n"
+        assert done.stderr.splitlines() == [
+            "zops: finding: uploads/1: a file is not there",
+            "hint: look for it",
+        ]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("nonsense",), ("acme-tools", "with-options", "--nonsense"), ("--config", "x", "db")],
+    )
+    def test_of_errors(self, arguments: tuple[str, ...], zops: Zops) -> None:
+        done = zops(*arguments, "--json", check=False)
+        document = done.json()
+        assert done.exit_code in {2, 3}
+        assert document["ok"] is False
+        assert set(document["error"]) == {"code", "message", "hint", "problems"}
+        assert done.stderr == ""
+
+    def test_text_that_only_looks_like_the_option(self, zops: Zops) -> None:
+        done = zops("acme-tools", "with-options", "--string-id", "x", "--", "--json")
+        assert done.stdout.endswith("x None\n")
+
+
+class TestVersion:
+    def test_in_words(self, zops: Zops) -> None:
+        assert zops("--version").stdout == f"zops {__version__}\n"
+
+    def test_as_json(self, zops: Zops) -> None:
+        assert zops("--json", "--version").json() == {"ok": True, "version": __version__}
+
+    def test_asks_no_plugin(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install("bad", "raise SystemExit(9)")
+        assert zops("--version").stderr == ""
+        assert zops("-v", "--version").stderr == ""
+
+
+@pytest.mark.usefixtures("acme")
+class TestShellCompletion:
+    def _complete(self, zops: Zops, words: str, position: int) -> list[str]:
+        variables = {
+            "_ZOPS_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(position),
+        }
+        return zops(env=variables).stdout.splitlines()
+
+    def test_of_commands(self, zops: Zops) -> None:
+        assert self._complete(zops, "zops acme", 1) == ["plain,acme-tools"]
+
+    def test_of_options(self, zops: Zops) -> None:
+        found = self._complete(zops, "zops acme-tools with-options --fu", 3)
+        assert found == ["plain,--full-name"]
+
+
+class TestStdout:
+    def test_that_nobody_reads_is_no_error(self, zops: Zops) -> None:
+        pipe = f"{zops.program} plugins list | true; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(
+            ["bash", "-c", pipe], env=zops.environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize("arguments", ["--help", "create-realm --help"])
+    def test_that_nobody_reads_is_no_error_for_help(self, arguments: str, zops: Zops) -> None:
+        pipe = f"{zops.program} {arguments} | true; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(
+            ["bash", "-c", pipe], env=zops.environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_that_is_full_is_an_error(self, zops: Zops) -> None:
+        full = f"{zops.program} plugins list > /dev/full"
+        done = subprocess.run(
+            ["bash", "-c", full], env=zops.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "cannot be written to stdout" in done.stderr
+
+    def test_that_is_closed(self, zops: Zops) -> None:
+        closed = f"{zops.program} --json plugins list >&-"
+        done = subprocess.run(
+            ["bash", "-c", closed],
+            env=zops.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_of_child_processes_is_kept_out_of_the_document(
+        self, zops: Zops, plugins: InstalledPlugins
+    ) -> None:
+        plugins.install_command(
+            "child",
+            "subprocess.run(['echo', 'from a child'], check=True)\nreturn zcore.Result({'n': 1})",
+            imports="import subprocess",
+        )
+        done = zops("child", "--json")
+        assert json.loads(done.stdout) == {"ok": True, "n": 1}
+        assert done.stderr == "from a child\n"
+        assert "from a child" in zops("child").stdout
