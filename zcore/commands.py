@@ -6,7 +6,6 @@ stands for is imported when it is used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from zcore.errors import Failed, UsageError
 from zcore.targets import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from zcore.values import Command
 

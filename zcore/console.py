@@ -6,13 +6,15 @@ stdout belongs to the result of the command, and only the core writes it (`zcore
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zcore.errors import Refused
 from zcore.signals import StopFlag
 from zcore.text import mask_passwords, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 class Progress(Protocol):

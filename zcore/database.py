@@ -13,7 +13,6 @@ commands never show a driver's traceback.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +28,8 @@ from zcore.rows_in import Writer
 from zcore.rows_out import PostgresSnapshot, Snapshot, SQLiteSnapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -39,7 +40,7 @@ LOCK_TIMEOUT_SECONDS = 30
 
 
 class Database:
-    """One organization server's database, PostgreSQL or SQLite. Safe to use from several threads."""
+    """A server's database, PostgreSQL or SQLite. Safe to use from several threads."""
 
     def __init__(self, url: URL, *, is_default: bool = False) -> None:
         self.url = url
@@ -98,7 +99,9 @@ class Database:
 
         if self.dialect == "sqlite":  # so that reading and writing do not wait for each other
             with translated(self), self.engine.connect() as connection:
-                connection.connection.driver_connection.execute("PRAGMA journal_mode = WAL")
+                cursor = connection.connection.cursor()
+                cursor.execute("PRAGMA journal_mode = WAL")
+                cursor.close()
         with self.begin() as connection:
             create_tables(connection)
 
@@ -239,7 +242,8 @@ def _prepare_postgres(engine: sa.Engine) -> None:
             "SELECT to_regclass('zerver_realm') IS NULL"
             " AND to_regclass('zulip.zerver_realm') IS NOT NULL"
         )
-        if cursor.fetchone()[0]:
+        hidden = cursor.fetchone()
+        if hidden is not None and hidden[0]:
             cursor.execute("SET search_path = zulip, public")
         cursor.close()
         connection.commit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from zcore.errors import Failed, Refused, Unreachable, ZopsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zcore.database import Database
 
 # What SQLite says (there are no codes in Python 3.11's exceptions for all of them), and what it

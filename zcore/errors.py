@@ -6,10 +6,11 @@ The codes are an interface: documented in README.md, tested, and never renumbere
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zcore.values import Problem
 
 

@@ -11,7 +11,6 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from zcore.errors import Failed, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zcore.database import Database
     from zcore.settings import Settings
 

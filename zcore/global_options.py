@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +10,9 @@ from zcore.commands import HELP_NAMES, json_option, kebab
 from zcore.frozen import frozen
 from zcore.settings import Flags
 from zcore.settings_table import BY_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @frozen

@@ -12,13 +12,14 @@ module-level `zops_api = 1`; without it, 1 is assumed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
     from zcore.values import Check, Command, Stage, Validator
 
 API_VERSION = 1

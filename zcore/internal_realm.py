@@ -6,9 +6,9 @@ the first realm into an empty database has to do the same, or the server cannot 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -23,6 +23,9 @@ from zcore.organizations.system_groups import RoleHolder, add_to_role_groups
 from zcore.schema.activity import zerver_client
 from zcore.schema.realms import zerver_realm
 from zcore.schema.users import zerver_userprofile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 INTERNAL_REALM = "zulipinternal"
 INTERNAL_REALM_NAME = "System bot realm"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zcore.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Ordered(Protocol):

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zcore.errors import Failed, Refused, ZopsError
 from zcore.targets import resolve
-from zcore.values import Stage
+
+if TYPE_CHECKING:
+    from zcore.values import Stage
 
 Job = TypeVar("Job", contravariant=True)
 Counts = Mapping[str, int]

@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from zcore.hookspecs import API_VERSION
 from zcore.plugin_record import PluginRecord, identity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 GROUP = "zops"
 OWN_DISTRIBUTION = "zops-cli"

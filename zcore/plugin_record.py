@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import Distribution, EntryPoint
 from typing import TYPE_CHECKING, Literal
 
 from zcore.frozen import frozen
 from zcore.text import describe, mask_passwords
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import Distribution, EntryPoint
+
     from zcore.values import Command
 
 Status = Literal["active", "disabled", "broken", "incompatible"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +23,9 @@ from zcore.signals import StopFlag, watched
 from zcore.text import describe, mask_passwords
 from zcore.values import Result
 from zcore.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMPLETION = "_ZOPS_COMPLETE"  # what a shell sets when it asks for completions
 

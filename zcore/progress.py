@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import rich.progress
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class _Bar:

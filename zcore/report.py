@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePath
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from zcore.console import write_line
@@ -16,6 +15,7 @@ from zcore.text import mask_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import TracebackType
 
     from zcore.values import Finding, Problem, Result
 
@@ -75,9 +75,9 @@ class Output:
         write_line(f"zops: error: {error.message}")
         for problem in error.problems:
             if problem.message != error.message:
-                write_line(f"  {problem.message}")
+                write_line(f"problem: {problem.message}")
                 if problem.hint and problem.hint != error.hint:
-                    write_line(f"  hint: {problem.hint}")
+                    write_line(f"hint: {problem.hint}")
         if error.hint:
             write_line(f"hint: {error.hint}")
         return exit_code

@@ -78,15 +78,13 @@ class Writer:
     def _insert_many(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> int:
         encoders = [_sqlite_encoder(table.c[name]) for name in columns]
         quote = self.connection.dialect.identifier_preparer.quote
-        statement = (
-            f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, columns))})"
-            f" VALUES ({', '.join('?' * len(columns))})"  # noqa: S608  # names are quoted
-        )
+        names, places = ", ".join(map(quote, columns)), ", ".join("?" * len(columns))
+        statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({places})"  # noqa: S608  # quoted
         cursor = self.connection.connection.cursor()
         driver_error = self.connection.dialect.loaded_dbapi.Error
         counted = _Counted(rows)
         try:
-            cursor.executemany(statement, _encoded(counted, encoders))
+            cursor.executemany(statement, _encoded(counted, encoders))  # type: ignore[arg-type]  # SQLite's takes an iterator
         except driver_error as error:
             raise DBAPIError.instance(statement, None, error, driver_error) from error
         finally:
@@ -141,7 +139,7 @@ class _TextSource:
 
 
 def timestamp_text(seconds: float) -> str:
-    """UTC text with microseconds of `seconds` since 1970. Raises `OverflowError` beyond year 9999."""
+    """UTC text, with microseconds, of `seconds` since 1970. `OverflowError` beyond year 9999."""
     return (EPOCH + timedelta(seconds=seconds)).isoformat(" ", "microseconds")
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import TracebackType
-from typing import Protocol, Self
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 ROWS_AT_ONCE = 500
 RowSink = Callable[[bytes], object]
@@ -25,7 +27,7 @@ class Reader:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
 
-    def copy_out(self, statement: sa.Select[tuple[str]], sink: RowSink) -> int:
+    def copy_out(self, statement: sa.Select[str], sink: RowSink) -> int:
         """Call `sink` with each row of `statement`, UTF-8 without a line end; return how many.
 
         The text must hold no control characters (JSON never does): on PostgreSQL the rows
@@ -35,14 +37,14 @@ class Reader:
             return self._step(statement, sink)
         return self._copy(statement, sink)
 
-    def _step(self, statement: sa.Select[tuple[str]], sink: RowSink) -> int:
+    def _step(self, statement: sa.Select[str], sink: RowSink) -> int:
         count = 0
         for text in self.connection.execute(statement).yield_per(ROWS_AT_ONCE).scalars():
             sink(text.encode())
             count += 1
         return count
 
-    def _copy(self, statement: sa.Select[tuple[str]], sink: RowSink) -> int:
+    def _copy(self, statement: sa.Select[str], sink: RowSink) -> int:
         receiver = _LineReceiver(sink)
         compiled = statement.compile(
             dialect=self.connection.dialect, compile_kwargs={"render_postcompile": True}
@@ -87,7 +89,7 @@ class Snapshot(Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def reader(self) -> contextmanager[Reader]:  # type: ignore[type-arg]  # a typeshed alias
+    def reader(self) -> AbstractContextManager[Reader]:
         """Lend a connection inside the snapshot; waits until one is free."""
         ...
 

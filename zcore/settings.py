@@ -6,10 +6,9 @@ it is named), default. Loading reads at most those files, and creates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from zcore.errors import Refused
 from zcore.frozen import frozen
@@ -17,6 +16,9 @@ from zcore.settings_file import ConfigurationFile, read_configuration
 from zcore.settings_places import data_folder
 from zcore.settings_table import BY_NAME, SETTINGS, Setting
 from zcore.text import MASK, has_password, mask_passwords
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT = "default"
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zcore.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SYSTEM_FILE = Path("/etc/zops/zops.toml")
 

@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping
 from configparser import Error as ConfigParserError
 from configparser import RawConfigParser
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from zcore.errors import Refused
 from zcore.settings_file import why_unsafe
 from zcore.settings_literals import Literals, read_literals
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # the settings of a Zulip server that zops has a use for
 WANTED = frozenset(

@@ -16,12 +16,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
 from zcore.errors import ExitCode, Interrupted
 from zcore.text import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -146,7 +149,19 @@ def _ending(last_words: Callable[[], None], restore: Callable[[], None]) -> Call
 
 @cache
 def _reset_in_forked_children() -> None:
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_forget)
+
+
+_before_fork = threading.local()
+
+
+def _hold() -> None:
+    """Until a forked child has reset them, signals wait: none of its may be taken for ours."""
+    _before_fork.mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _release() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _before_fork.mask)
 
 
 def _forget() -> None:
@@ -155,6 +170,7 @@ def _forget() -> None:
         signal.set_wakeup_fd(-1)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+    _release()
 
 
 def _terminal_restorer() -> Callable[[], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from zcore.text import describe
 from zcore.values import Problem, Validator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from zcore.database import Database
     from zcore.plugins import Plugins
     from zcore.settings import Settings

@@ -8,10 +8,13 @@ what it stands for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from zcore.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 @frozen

@@ -44,7 +44,23 @@ def lines(*events: object) -> str:
     return "".join(f"{json.dumps(event)}\n" for event in events)
 
 
-def test_activity_is_published_and_processed(zops_queue: Zops, database: Database) -> None:
+@pytest.fixture(
+    params=[
+        "sqlite and embedded",
+        pytest.param("postgresql and amqp", marks=[pytest.mark.postgres, pytest.mark.rabbitmq]),
+    ]
+)
+def small_and_large(zops: Zops, request: pytest.FixtureRequest) -> tuple[Zops, Database]:
+    """`zops` as on a laptop and as beside a server, and the database that it works on."""
+    kind = request.param.split()[0].removesuffix("ql")
+    database: Database = request.getfixturevalue(f"{kind}_database")
+    if kind == "postgres":
+        zops.environment["ZOPS_BROKER"] = request.getfixturevalue("rabbitmq_url")
+    return zops, database
+
+
+def test_activity_is_published_and_processed(small_and_large: tuple[Zops, Database]) -> None:
+    zops_queue, database = small_and_large
     user, client = on(zops_queue, database)
     good = {"user_profile_id": user, "client_id": client, "query": "q", "time": 1_700_000_000}
     bad = [good | {"user_profile_id": 10**6}, good | {"query": "x" * 51}]
@@ -92,10 +108,10 @@ def test_several_queues_in_threads(zops_queue: Zops, sqlite_database: Database) 
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_after_what_is_in_hand(
-    zops_queue: Zops, sqlite_database: Database, how: signal.Signals
+    zops_queue: Zops, sqlite_database: Database
 ) -> None:
+    how = signal.SIGTERM if "ZOPS_BROKER" in zops_queue.environment else signal.SIGINT
     user, client = on(zops_queue, sqlite_database)
     event = {"user_profile_id": user, "client_id": client, "query": "q", "time": 1_700_000_000}
     zops_queue("queue", "publish", "user_activity", stdin=lines(*[event] * 20_000))

@@ -230,39 +230,32 @@ class TestShellCompletion:
 
 
 class TestStdout:
-    def test_that_nobody_reads_is_no_error(self, zops: Zops) -> None:
-        pipe = f"{zops.program} plugins list | true; exit ${{PIPESTATUS[0]}}"
+    def _in_shell(self, zops: Zops, line: str) -> tuple[int, str]:
+        """Exit code and stderr of a line of shell, in which `zops` is the command."""
+        script = f'zops() {{ "{zops.program}" "$@"; }}; {line}'
         done = subprocess.run(
-            ["bash", "-c", pipe], env=zops.environment, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-
-    @pytest.mark.parametrize("arguments", ["--help", "create-realm --help"])
-    def test_that_nobody_reads_is_no_error_for_help(self, arguments: str, zops: Zops) -> None:
-        pipe = f"{zops.program} {arguments} | true; exit ${{PIPESTATUS[0]}}"
-        done = subprocess.run(
-            ["bash", "-c", pipe], env=zops.environment, capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-
-    def test_that_is_full_is_an_error(self, zops: Zops) -> None:
-        full = f"{zops.program} plugins list > /dev/full"
-        done = subprocess.run(
-            ["bash", "-c", full], env=zops.environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 1
-        assert "cannot be written to stdout" in done.stderr
-
-    def test_that_is_closed(self, zops: Zops) -> None:
-        closed = f"{zops.program} --json plugins list >&-"
-        done = subprocess.run(
-            ["bash", "-c", closed],
+            ["/bin/bash", "-c", script],
             env=zops.environment,
             capture_output=True,
             text=True,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, "")
+        return done.returncode, done.stderr
+
+    @pytest.mark.parametrize(
+        "arguments", ["plugins list", "plugins list --json", "--help", "create-realm --help"]
+    )
+    def test_that_nobody_reads_is_no_error(self, arguments: str, zops: Zops) -> None:
+        line = f"zops {arguments} | true; exit ${{PIPESTATUS[0]}}"
+        assert self._in_shell(zops, line) == (0, "")
+
+    def test_that_is_full_is_an_error(self, zops: Zops) -> None:
+        code, stderr = self._in_shell(zops, "zops plugins list > /dev/full")
+        assert code == 1
+        assert "cannot be written to stdout" in stderr
+
+    def test_that_is_closed(self, zops: Zops) -> None:
+        assert self._in_shell(zops, "zops --json plugins list >&-") == (0, "")
 
     def test_of_child_processes_is_kept_out_of_the_document(
         self, zops: Zops, plugins: InstalledPlugins

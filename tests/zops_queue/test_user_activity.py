@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from tests.zops_queue.worker_events import event, people, work_context
 from zcore.schema.activity import zerver_client, zerver_useractivity
-from zops_queue.workers.user_activity import handle
+from zops_queue.workers.fields import LATEST_TIME
+from zops_queue.workers.user_activity import handle, read
 
 if TYPE_CHECKING:
     from zcore.broker import Event, WorkContext
@@ -113,22 +114,24 @@ def test_events_of_strangers_are_rejected_and_the_others_counted(
         ({"client_id": None}, "client_id is not a whole number"),
     ],
 )
-def test_events_that_do_not_fit_are_rejected_and_the_others_counted(
-    database: Database,
-    context: WorkContext,
-    users: list[int],
-    clients: list[int],
-    fields: dict[str, object],
-    reason: str,
+def test_events_that_do_not_fit_are_rejected(fields: dict[str, object], reason: str) -> None:
+    good = request(1, 1, "ü" * 50, 1_000)
+    bad = event(**{**good.payload, **fields})
+    requests, rejected = read([good, bad])
+    assert [each.event for each in requests] == [good]
+    assert [(each.event, each.reason) for each in rejected] == [(bad, reason)]
+
+
+def test_an_event_without_a_field_is_rejected() -> None:
+    _, (rejected,) = read([event(user_profile_id=1, client_id=1, time=1)])
+    assert rejected.reason == "there is no query"
+
+
+def test_a_batch_with_events_that_do_not_fit_is_counted_all_the_same(
+    database: Database, context: WorkContext, users: list[int], clients: list[int]
 ) -> None:
     ann, web = users[0], clients[0]
-    good = request(ann, web, "ü" * 50, 1_000)
-    bad = event(**{**good.payload, **fields})
-    rejected = handle([good, bad], context)
-    assert [(each.event, each.reason) for each in rejected] == [(bad, reason)]
-    assert rows(database) == {(ann, web, "ü" * 50, 1, at(1_000))}
-
-
-def test_an_event_without_a_field_is_rejected(context: WorkContext, users: list[int]) -> None:
-    (rejected,) = handle([event(user_profile_id=users[0], client_id=1, time=1)], context)
-    assert rejected.reason == "there is no query"
+    batch = [request(ann, web, "x" * 51, 1_000), request(ann, web, "ü" * 50, LATEST_TIME)]
+    assert [each.event for each in handle(batch, context)] == batch[:1]
+    assert rows(database) == {(ann, web, "ü" * 50, 1, at(LATEST_TIME))}
+    assert len(handle(batch[:1], context)) == 1  # nothing is left to write

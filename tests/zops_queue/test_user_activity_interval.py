@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from tests.zops_queue.worker_events import event, people, work_context
 from zcore.schema.activity import zerver_useractivityinterval
-from zops_queue.workers.user_activity_interval import handle
+from zops_queue.workers.user_activity_interval import Interval, follow, handle, read
 
 if TYPE_CHECKING:
     from zcore.broker import Event, WorkContext
@@ -64,17 +65,33 @@ def intervals(database: Database, user: int) -> list[tuple[int, int]]:
     ids=["new", "overlap", "touch", "gap", "earlier", "late news", "late news again"],
 )
 def test_signs_widen_the_last_interval_or_begin_a_new_one(
-    database: Database,
-    context: WorkContext,
-    users: list[int],
-    times: list[int],
-    expected: list[tuple[int, int]],
-    together: bool,
+    times: list[int], expected: list[tuple[int, int]], together: bool
 ) -> None:
-    signs = [sign(users[0], time) for time in times]
-    for batch in [signs] if together else [[each] for each in signs]:
-        assert handle(batch, context) == []
-    assert intervals(database, users[0]) == expected
+    table: dict[int, Interval] = {}
+    for batch in [times] if together else [[time] for time in times]:
+        signs, _ = read(sign(1, time) for time in batch)
+        last = max(table.values(), key=lambda interval: interval.end, default=None)
+        latest = {} if last is None else {1: replace(last, changed=False)}
+        for number, interval in enumerate(follow(signs, latest), start=len(table)):
+            key = number if interval.id is None else interval.id
+            table[key] = replace(interval, id=key)
+    found = [(each.start.timestamp(), each.end.timestamp()) for each in table.values()]
+    assert sorted(found) == expected
+
+
+def test_intervals_are_kept_in_the_database(
+    database: Database, context: WorkContext, users: list[int]
+) -> None:
+    ann = users[0]
+    for times in ([1000], [1300, 5000], [5100, 900], [20_000, 700]):
+        assert handle([sign(ann, time) for time in times], context) == []
+    assert intervals(database, ann) == [
+        (700, 700 + LENGTH),
+        (900, 900 + LENGTH),
+        (1000, 1300 + LENGTH),
+        (5000, 5100 + LENGTH),
+        (20_000, 20_000 + LENGTH),
+    ]
 
 
 def test_users_are_kept_apart_and_strangers_rejected(

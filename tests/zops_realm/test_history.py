@@ -8,22 +8,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from zcore.organizations.codes import Role
 from zcore.schema import tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zcore.database import Database
-    from zcore.testing.commands import Zops
 
 READ, STARRED, HISTORICAL = 1, 2, 1024
 
 
 @pytest.fixture
-def zops_with_realm(zops_on_sqlite: Zops) -> Zops:
-    """The command on a database with the organization `acme`."""
-    zops_on_sqlite(
-        "create-realm", "Acme", "olive@a.test", "Olive O", "--string-id=acme", "--no-password"
-    )
-    return zops_on_sqlite
+def realm_id(sqlite_database: Database, make_realm: Callable[[Database, str], int]) -> int:
+    """An organization."""
+    return make_realm(sqlite_database, "acme")
+
+
+@pytest.fixture
+def join(
+    realm_id: int, sqlite_database: Database, make_user: Callable[[Database, int, str, Role], int]
+) -> Callable[[Role], int]:
+    """`join(role)` makes a new account in the organization."""
+    return lambda role: make_user(sqlite_database, realm_id, "new@a.test", role)
 
 
 def say(database: Database, channel: str, count: int) -> list[int]:
@@ -58,17 +65,15 @@ def given(database: Database) -> dict[int, int]:
     newest = sa.select(sa.func.max(tables["zerver_userprofile"].c.id)).scalar_subquery()
     with database.read() as connection:
         chosen = sa.select(rows.message_id, rows.flags).where(rows.user_profile_id == newest)
-        return dict(connection.execute(chosen).tuples().all())
+        return dict(connection.execute(chosen).all())
 
 
-def join(zops: Zops, role: str = "member") -> None:
-    zops("create-user", "new@a.test", "New Lee", "-racme", "--no-password", f"--role={role}")
-
-
-def test_the_newest_twenty_are_unread(zops_with_realm: Zops, sqlite_database: Database) -> None:
+def test_the_newest_twenty_are_unread(
+    join: Callable[[Role], int], sqlite_database: Database
+) -> None:
     said = say(sqlite_database, "general", 15) + say(sqlite_database, "sandbox", 10)
 
-    join(zops_with_realm)
+    join(Role.MEMBER)
 
     flags = given(sqlite_database)
     assert [flags[message] for message in said[:5]] == [HISTORICAL | READ] * 5
@@ -76,7 +81,7 @@ def test_the_newest_twenty_are_unread(zops_with_realm: Zops, sqlite_database: Da
 
 
 def test_with_an_introduction_only_that_is_unread(
-    zops_with_realm: Zops, sqlite_database: Database
+    realm_id: int, join: Callable[[Role], int], sqlite_database: Database
 ) -> None:
     other, first, second = say(sqlite_database, "general", 3)
     introduction = tables["zerver_onboardingusermessage"]
@@ -84,12 +89,12 @@ def test_with_an_introduction_only_that_is_unread(
         connection.execute(
             sa.insert(introduction),
             [
-                {"realm_id": 2, "message_id": first, "flags": 6},
-                {"realm_id": 2, "message_id": second, "flags": 2},
+                {"realm_id": realm_id, "message_id": first, "flags": 6},
+                {"realm_id": realm_id, "message_id": second, "flags": 2},
             ],
         )
 
-    join(zops_with_realm)
+    join(Role.MEMBER)
 
     assert given(sqlite_database) == {
         other: HISTORICAL | READ,
@@ -101,18 +106,18 @@ def test_with_an_introduction_only_that_is_unread(
 @pytest.mark.parametrize(
     ("channel", "role", "readable"),
     [
-        ({"history_public_to_subscribers": False}, "member", True),
-        ({"history_public_to_subscribers": False}, "guest", False),
-        ({"history_public_to_subscribers": False, "invite_only": True}, "member", False),
-        ({"invite_only": True}, "guest", True),
-        ({"history_public_to_subscribers": False, "is_web_public": True}, "guest", True),
+        ({"history_public_to_subscribers": False}, Role.MEMBER, True),
+        ({"history_public_to_subscribers": False}, Role.GUEST, False),
+        ({"history_public_to_subscribers": False, "invite_only": True}, Role.MEMBER, False),
+        ({"invite_only": True}, Role.GUEST, True),
+        ({"history_public_to_subscribers": False, "is_web_public": True}, Role.GUEST, True),
     ],
 )
 def test_only_history_that_the_user_may_read(
-    zops_with_realm: Zops,
+    join: Callable[[Role], int],
     sqlite_database: Database,
     channel: dict[str, bool],
-    role: str,
+    role: Role,
     readable: bool,
 ) -> None:
     said = say(sqlite_database, "general", 1)
@@ -120,21 +125,21 @@ def test_only_history_that_the_user_may_read(
     with sqlite_database.begin() as connection:
         connection.execute(sa.update(streams).where(streams.c.name == "general").values(channel))
 
-    join(zops_with_realm, role)
+    join(role)
 
     assert list(given(sqlite_database)) == (said if readable else [])
 
 
-def test_no_more_than_a_thousand(zops_with_realm: Zops, sqlite_database: Database) -> None:
+def test_no_more_than_a_thousand(join: Callable[[Role], int], sqlite_database: Database) -> None:
     said = say(sqlite_database, "general", 1003)
 
-    join(zops_with_realm)
+    join(Role.MEMBER)
 
     assert sorted(given(sqlite_database)) == said[3:]
 
 
 def test_a_channel_that_is_no_default_is_not_joined(
-    zops_with_realm: Zops, sqlite_database: Database
+    join: Callable[[Role], int], sqlite_database: Database
 ) -> None:
     streams = tables["zerver_stream"]
     with sqlite_database.begin() as connection:
@@ -142,6 +147,6 @@ def test_a_channel_that_is_no_default_is_not_joined(
         connection.execute(archived.values(deactivated=True))
     say(sqlite_database, "general", 1)
 
-    join(zops_with_realm)
+    join(Role.MEMBER)
 
     assert given(sqlite_database) == {}

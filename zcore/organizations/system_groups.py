@@ -110,7 +110,7 @@ def read_system_groups(connection: sa.Connection, realm_id: int) -> dict[str, in
     chosen = sa.select(named.name, named.usergroup_ptr_id).where(
         named.realm_id == realm_id, named.is_system_group
     )
-    return dict(connection.execute(chosen).tuples().all())
+    return dict(connection.execute(chosen).all())
 
 
 def add_to_role_groups(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from isal import igzip
 
 from zcore import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 COMPRESSION_LEVEL = 2
 SUFFIX = ".tar.gz"
@@ -43,7 +45,7 @@ def pack(folder: Path, top: str, target: Path, may_go_on: Callable[[], None]) ->
         with os.fdopen(descriptor, "wb") as raw:
             writer = _HashingWriter(raw)
             with (
-                igzip.IGzipFile(
+                igzip.IGzipFile(  # type: ignore[no-untyped-call]
                     filename="", fileobj=writer, mode="wb", compresslevel=COMPRESSION_LEVEL
                 ) as packed,
                 tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive,

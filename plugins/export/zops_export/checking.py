@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
 
 from zcore import Finding
 from zcore.schema.facts import table_facts
@@ -16,11 +16,15 @@ from zops_export.export_index import (
     referenced_tables,
     table_of_key,
 )
-from zops_export.export_source import ExportSource
 from zops_export.id_maps import identical
 from zops_export.json_rows import JsonRow, NotJson, read_document
 from zops_export.row_conversion import Notes, RowConverter
 from zops_export.text_rewriting import TextRewriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zops_export.export_source import ExportSource
 
 MANIFEST = "zops-manifest.json"
 STATS = "stats.json"
@@ -157,12 +161,16 @@ def check_manifest(source: ExportSource, checked: Checked) -> None:
     for name in wanted.keys() & source.names:
         if name.count("/") == 0 or name.endswith("/records.json"):
             with source.open(name) as stream:
-                _compare(checked, name, hashlib.file_digest(stream, "sha256").hexdigest(), wanted)
+                _compare(checked, name, _digest(stream), wanted)
     for name, content in source.files(wanted):
-        digest = hashlib.sha256()
-        while block := content.read(HASH_BYTES):
-            digest.update(block)
-        _compare(checked, name, digest.hexdigest(), wanted)
+        _compare(checked, name, _digest(content), wanted)
+
+
+def _digest(content: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := content.read(HASH_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _compare(checked: Checked, name: str, found: str, wanted: dict[str, str]) -> None:

@@ -101,7 +101,8 @@ def import_(
       zops import acme /backup/acme.tar.gz
       zops import acme /backup/acme.tar.gz --dry-run
     """
-    from zops_export.importing import ImportOptions, import_realm
+    from zops_export.import_job import ImportOptions
+    from zops_export.importing import import_realm
 
     options = ImportOptions(subdomain, path, name, allow_reserved_subdomain, dry_run)
     return import_realm(current(), options)
@@ -123,13 +124,13 @@ def verify(path: Path) -> Result:
 
 @click.command()
 @click.option(
-    "--keep",
+    "--folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Work in this new folder and leave it.  [default: a temporary one, removed]",
+    help="Work in this new folder.  [default: a new one in the temporary folder]",
 )
-def demo(keep: Path | None) -> Result:
+def demo(folder: Path | None) -> Result:
     """Create, import, export, verify and work a queue: the main job, on throw-away data."""
     from zops_export.demo import run_demo
 
-    return run_demo(current(), keep)
+    return run_demo(current(), folder)

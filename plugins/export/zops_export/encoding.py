@@ -6,13 +6,15 @@ of columns here. The database does the work, so that Python never looks into a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from zcore.schema.facts import column_facts, columns_by_key, table_facts
 from zcore.schema.types import GuidText, Json, SearchVector, UtcDateTime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Text = sa.ColumnElement[str]
 

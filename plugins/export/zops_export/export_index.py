@@ -6,16 +6,19 @@ Of rows that others point at only the ids are kept, 8 bytes each; of the rest, o
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, references, table_facts
 from zops_export.export_source import RECORDS, ExportSource, NotAnExport
 from zops_export.json_rows import JsonRow, NotJson, Rows, read_records, read_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import sqlalchemy as sa
 
 DATA_FILES = ("realm.json", "attachment.json", "analytics.json")
 
@@ -168,5 +171,3 @@ def _records(source: ExportSource) -> Iterator[FileRecord]:
             with source.open(name) as stream:
                 for row in read_records(stream, name):
                     yield FileRecord(kind, row)
-
-

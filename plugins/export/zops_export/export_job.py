@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from zcore import Context, Finding
 from zcore.database_errors import translated
-from zcore.organizations.lookup import Realm
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zcore import Context, Finding
     from zcore.files import FileStores
+    from zcore.organizations.lookup import Realm
     from zcore.pipeline import StageReport
     from zcore.rows_out import Reader, Snapshot
     from zops_export.selection import Mode, Selection
@@ -54,7 +55,7 @@ class ExportJob:
 
     @property
     def dialect(self) -> str:
-        """"postgresql" or "sqlite"."""
+        """ "postgresql" or "sqlite"."""
         return self.context.database.dialect
 
     @property

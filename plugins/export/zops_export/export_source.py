@@ -12,14 +12,16 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from isal import igzip
 
 from zcore import Failed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
 
 FILE_FOLDERS = ("avatars", "emoji", "realm_icons", "uploads")
 RECORDS = "records.json"
@@ -226,8 +228,8 @@ class ArchiveSource:
             if not packed:
                 yield raw
                 return
-            with igzip.IGzipFile(fileobj=raw, mode="rb") as stream:
-                yield stream
+            with igzip.IGzipFile(fileobj=raw, mode="rb") as stream:  # type: ignore[no-untyped-call]
+                yield stream  # type: ignore[misc]  # it reads bytes; it only lacks the name
 
     def _damaged(self, error: Exception) -> NotAnExport:
         return NotAnExport(

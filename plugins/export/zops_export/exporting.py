@@ -7,18 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from zcore import Context, Refused, Result, Stage
 from zcore.organizations.lookup import Realm, find_realm
 from zcore.pipeline import MemoryJournal, in_order, run
-from zcore.rows_out import Snapshot
 from zcore.version import __version__
 from zops_export.archive_writing import SUFFIX, pack
 from zops_export.export_job import ExportJob
 from zops_export.selection import Mode, Selection, find_system_bots
 from zops_export.work_folder import WorkFolder, publish_file
+
+if TYPE_CHECKING:
+    from zcore.rows_out import Snapshot
 
 MANIFEST = "zops-manifest.json"
 

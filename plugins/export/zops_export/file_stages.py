@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, TypeVarTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -11,21 +12,22 @@ import sqlalchemy as sa
 from zcore import Finding
 from zcore.files import FileStore, StoredFile
 from zcore.schema import tables
-from zops_export.export_job import ExportJob
 from zops_export.selection import attachments, users
+
+if TYPE_CHECKING:
+    from zops_export.export_job import ExportJob
 
 UPLOADED_AVATAR = "U"
 AVATAR_SUFFIXES = (".original", ".png")
 
 Record = Mapping[str, object]
+Columns = TypeVarTuple("Columns")
 
 
 def copy_uploads(job: ExportJob) -> dict[str, int]:
     """`uploads/`: the file of each exported attachment. A lost one is left out, with its row."""
     query = (
-        sa.select(
-            attachments.c.path_id, attachments.c.realm_id, users.c.id, users.c.email
-        )
+        sa.select(attachments.c.path_id, attachments.c.realm_id, users.c.id, users.c.email)
         .join(users, users.c.id == attachments.c.owner_id)
         .where(job.selection.where(attachments))
         .order_by(attachments.c.path_id)
@@ -110,9 +112,9 @@ def copy_realm_icons(job: ExportJob) -> dict[str, int]:
     return _write_records(job, "realm_icons", records)
 
 
-def _fetch(job: ExportJob, query: sa.Select[*tuple[object, ...]]) -> Iterable[sa.Row[*tuple[object, ...]]]:
+def _fetch(job: ExportJob, query: sa.Select[*Columns]) -> Sequence[tuple[*Columns]]:
     with job.read() as reader:
-        return reader.connection.execute(query).all()
+        return reader.connection.execute(query).tuples().all()
 
 
 def _copy(job: ExportJob, store: FileStore, key: str, name: str) -> StoredFile | None:
@@ -126,9 +128,7 @@ def _copy(job: ExportJob, store: FileStore, key: str, name: str) -> StoredFile |
     return StoredFile(key, size, stored.modified)
 
 
-def _user_record(
-    stored: StoredFile, path: str, realm_id: int, user_id: int, email: str
-) -> Record:
+def _user_record(stored: StoredFile, path: str, realm_id: int, user_id: int, email: str) -> Record:
     return {
         "realm_id": realm_id,
         "user_profile_id": user_id,

@@ -51,12 +51,14 @@ class IdMap:
         """Rows that are not of the export's own, such as the system bots of the server."""
         if len(self.old) > FEW:
             inner = self._search
-            self.get = lambda ident: found if (found := inner(ident)) is not None else pairs.get(ident)
+            self.get = lambda ident: (
+                found if (found := inner(ident)) is not None else pairs.get(ident)
+            )
         else:
             self._few.update(pairs)
 
     def before(self, ident: int) -> int | None:
-        """The new id of the last row of the export that is not after `ident`; None: there is none."""
+        """The new id of the last row of the export before `ident`; None when there is none."""
         if len(self.old) <= FEW:
             self.old = array("q", sorted(self.old))
         place = bisect_left(self.old, ident)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from zcore import Finding
 from zcore.files import FileStore
-from zops_export.export_index import FileRecord
-from zops_export.import_job import ImportJob
+
+if TYPE_CHECKING:
+    from zops_export.export_index import FileRecord
+    from zops_export.import_job import ImportJob
 
 Place = tuple[FileStore, str]
 

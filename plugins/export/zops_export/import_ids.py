@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from zcore import Refused
 from zcore.identifiers import upload_token
 from zcore.internal_realm import ensure_internal_realm
-from zcore.rows_in import Writer
 from zcore.schema import tables
 from zcore.schema.facts import table_facts
 from zops_export.export_index import ExportIndex, referenced_tables
 from zops_export.id_maps import IdMap
-from zops_export.json_rows import JsonRow
 from zops_export.selection import PERSONAL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zcore.rows_in import Writer
+    from zops_export.json_rows import JsonRow
 
 clients = tables["zerver_client"]
 users = tables["zerver_userprofile"]
@@ -67,9 +71,7 @@ def _clients(connection: sa.Connection, rows: Sequence[JsonRow]) -> IdMap:
     return IdMap(array("q", [old for old, _ in pairs]), [new for _, new in pairs])  # type: ignore[misc]
 
 
-def _add_bots(
-    connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[str, IdMap]
-) -> None:
+def _add_bots(connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[str, IdMap]) -> None:
     """The system bots of the other server are those of this one, by their addresses."""
     emails = [str(bot.get("email")).lower() for bot in bots]
     query = (
@@ -89,9 +91,7 @@ def _add_bots(
         ids["zerver_recipient"].add({bot["recipient_id"]: recipient})  # type: ignore[dict-item]
 
 
-def new_upload_paths(
-    index: ExportIndex, realm_id: int, names: frozenset[str]
-) -> dict[str, str]:
+def new_upload_paths(index: ExportIndex, realm_id: int, names: frozenset[str]) -> dict[str, str]:
     """A new path for every upload whose file is in the export, by its old path."""
     return {
         str(record.row.get("s3_path")): _new_path(realm_id, record.path)

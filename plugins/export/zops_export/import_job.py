@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zcore import Context, Finding, Refused
 from zops_export.row_conversion import Notes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from zcore.files import FileStores
     from zcore.rows_in import Writer
     from zops_export.export_index import ExportIndex

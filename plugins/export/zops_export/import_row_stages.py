@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -17,7 +18,6 @@ from zcore.schema import tables
 from zcore.schema.facts import ExtraKey, table_facts
 from zops_export.export_index import DATA_FILES, blocks, referenced_tables, table_of_key
 from zops_export.import_ids import new_upload_paths, reserve_ids
-from zops_export.import_job import ImportJob
 from zops_export.json_rows import JsonRow, Rows
 from zops_export.row_changes import (
     GENERATED,
@@ -32,6 +32,9 @@ from zops_export.row_changes import (
 from zops_export.row_conversion import RowConverter
 from zops_export.selection import CHANNEL, GROUP
 from zops_export.text_rewriting import TextRewriter
+
+if TYPE_CHECKING:
+    from zops_export.import_job import ImportJob
 
 NOT_LOADED = ("zerver_client", "zerver_userprofile_crossrealm")
 
@@ -167,9 +170,7 @@ def _write_links(
     job: ImportJob, attachments: Iterable[JsonRow], extra: ExtraKey, link: sa.Table
 ) -> None:
     other = next(
-        column
-        for column in link.columns
-        if column.foreign_keys and column.name != "attachment_id"
+        column for column in link.columns if column.foreign_keys and column.name != "attachment_id"
     )
     target = next(iter(other.foreign_keys)).target_fullname.split(".")[0]
     pairs: list[tuple[int, int]] = []
@@ -194,7 +195,6 @@ def finish(job: ImportJob) -> None:
     _set_group_hashes(connection, job)
     _set_first_messages(connection, job.realm_id)
     _set_user_activity_of_subscriptions(connection, job.realm_id)
-    old_plan = job.index.realm.get("plan_type")
     plans = {"old_value": job.index.realm.get("plan_type"), "new_value": SELF_HOSTED_PLAN}
     now = datetime.now(UTC)
     entries = (

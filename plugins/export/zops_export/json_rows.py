@@ -10,13 +10,15 @@ because JSON can be read in only one way from its beginning.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from zcore import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BLOCK_BYTES = 1 << 20
 LARGEST_ROW_BYTES = 1 << 28
@@ -160,7 +162,9 @@ class _Parser:
     def cut_off(self, error: msgspec.DecodeError, rows: bytes) -> bool:
         """Is it a number or a word that goes on where the buffer ends?"""
         place = PLACE.search(str(error))
-        return not self.ended and place is not None and len(rows) - int(place.group(1)) < LONGEST_WORD
+        return (
+            not self.ended and place is not None and len(rows) - int(place.group(1)) < LONGEST_WORD
+        )
 
     def finish(self, end: int, table: str) -> list[JsonRow]:
         """The last rows of an array that ends `end` bytes into the buffer."""

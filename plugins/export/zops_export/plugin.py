@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from zcore import Command, Stage, hookimpl
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 GROUP = "Moving organizations"
 
@@ -48,7 +51,15 @@ def zops_export_stages() -> list[Stage]:
         Stage(
             "stats",
             f"{summary}:write_stats",
-            needs=("messages", "realm", "analytics", "attachments", "avatars", "emoji", "realm-icons"),
+            needs=(
+                "messages",
+                "realm",
+                "analytics",
+                "attachments",
+                "avatars",
+                "emoji",
+                "realm-icons",
+            ),
         ),
     ]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from zcore.identifiers import random_api_key, random_text, random_uuid, unusable_password
 from zops_export.json_rows import JsonRow
-from zops_export.row_conversion import Generated
 from zops_export.text_rewriting import TextRewriter, with_new_paths
+
+if TYPE_CHECKING:
+    from zops_export.row_conversion import Generated
 
 SELF_HOSTED_PLAN = 1
 TERMS_NOT_SEEN = "-1"  # the server then asks at the first login
@@ -24,9 +27,7 @@ GENERATED: Mapping[str, Mapping[str, Generated]] = {
 }
 
 
-def change_realm(
-    row: JsonRow, *, string_id: str, name: str | None, uuid_is_taken: bool
-) -> JsonRow:
+def change_realm(row: JsonRow, *, string_id: str, name: str | None, uuid_is_taken: bool) -> JsonRow:
     """The organization under its new subdomain, with the limits of a server of one's own."""
     changed = row | {
         "string_id": string_id,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
-import sqlalchemy as sa
 
 from zcore import Problem
 from zcore.schema.defaults import default_of
@@ -25,9 +25,13 @@ from zcore.schema.facts import (
     row_keys,
 )
 from zcore.schema.types import Json
-from zops_export.id_maps import IdMap
 from zops_export.json_rows import JsonRow
-from zops_export.text_rewriting import TextRewriter
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from zops_export.id_maps import IdMap
+    from zops_export.text_rewriting import TextRewriter
 
 MOST_PROBLEMS = 100
 NO_MESSAGE = -1
@@ -36,7 +40,7 @@ Convert = Callable[[object, JsonRow], object]
 Generated = Callable[[], object]
 
 
-class LeaveOut(Exception):  # noqa: N818  # no error: a row that a rule leaves out
+class LeaveOut(Exception):  # no error: a row that a rule leaves out
     """This row is not imported."""
 
 
@@ -236,12 +240,14 @@ class RowConverter:
         if paths == {()}:
             return lambda value, row: html(value) if value else value  # type: ignore[arg-type]
         return self._inside(
-            column, [(path, lambda value, row: html(value) if value else value) for path in paths]  # type: ignore[arg-type]
+            column,
+            [(path, lambda value, row: html(value) if value else value) for path in paths],  # type: ignore[arg-type]
         )
 
     def _json(self, column: sa.Column[object], found: list[Reference]) -> Convert:
         steps = []
         for reference in found:
+
             def step(value: object, row: JsonRow, reference: Reference = reference) -> object:
                 if value is None or not self._holds(reference, row):
                     return value
@@ -261,7 +267,7 @@ class RowConverter:
         def convert(value: object, row: JsonRow) -> object:
             if not value or (conditional and not any(self._holds(one, row) for one in found)):
                 return value
-            document = msgspec.json.decode(value) if holds_text else value  # type: ignore[arg-type]
+            document = msgspec.json.decode(str(value)) if holds_text else value
             for path, step in steps:
                 document = _at_path(document, path, step, row)
             return msgspec.json.encode(document).decode() if holds_text else document

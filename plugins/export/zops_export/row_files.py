@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from zcore.rows_out import Reader
     from zops_export.work_folder import HashingFile
 
@@ -22,9 +22,7 @@ class TableFile:
         self.rows: dict[str, int] = {}
         file.write(b"{")
 
-    def write_rows(
-        self, key: str, reader: Reader, *statements: sa.Select[tuple[str]]
-    ) -> int:
+    def write_rows(self, key: str, reader: Reader, *statements: sa.Select[str]) -> int:
         """The list `key`: all rows of the statements, each a JSON object; how many."""
         self._file.write(LEADING[self._tables > 0] + f'"{key}": ['.encode())
         self._tables += 1

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from zcore.schema import tables
 from zcore.schema.facts import ExportFile, exported_tables, table_facts
 from zops_export.encoding import object_json, row_json, value_json
-from zops_export.export_job import ExportJob
 from zops_export.row_files import TableFile
 from zops_export.selection import attachments, messages, user_messages, users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zops_export.export_job import ExportJob
 
 MESSAGES_IN_A_FILE = 1000
 REALM_EXPORTED = 206  # the audit log's number for "this realm was exported"
 
-RowQuery = sa.Select[tuple[str]]
+RowQuery = sa.Select[str]
 
 
 def write_realm(job: ExportJob) -> dict[str, int]:
@@ -89,7 +93,7 @@ def _audit_queries(job: ExportJob, table: sa.Table) -> list[RowQuery]:
         "backfilled": sa.literal_column("'false'"),
         "extra_data": sa.literal_column("'{}'"),
     }
-    nothing = sa.literal_column("'null'")
+    nothing: sa.ColumnElement[str] = sa.literal_column("'null'")
     empty = {key: nothing for key in _keys(table) if key not in mark}
     return [logged, sa.select(object_json(mark | empty)).where(sa.not_(marks))]
 
@@ -114,9 +118,7 @@ def write_analytics(job: ExportJob) -> dict[str, int]:
         for table in exported_tables(dict(tables)):
             if table_facts(table).file is ExportFile.ANALYTICS:
                 job.may_go_on()
-                target.write_rows(
-                    table.name, reader, _rows(job, table, job.selection.where(table))
-                )
+                target.write_rows(table.name, reader, _rows(job, table, job.selection.where(table)))
         target.close()
     job.rows["analytics"] = target.rows
     return {"rows": sum(target.rows.values())}
@@ -149,7 +151,7 @@ def write_attachments(job: ExportJob) -> dict[str, int]:
 
 
 def _linked(
-    job: ExportJob, link_table: str, column: str, exported: sa.Select[tuple[int]]
+    job: ExportJob, link_table: str, column: str, exported: sa.Select[int]
 ) -> sa.ColumnElement[str]:
     """The ascending list of the exported rows that an attachment is linked to, as JSON."""
     link = tables[link_table]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from zcore.schema import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SYSTEM_BOT_EMAILS = (
     "emailgateway@zulip.com",
@@ -40,7 +43,7 @@ BY_USER = {
 }
 
 Condition = sa.ColumnElement[bool]
-Ids = sa.Select[tuple[int]]
+Ids = sa.Select[int]
 
 users = tables["zerver_userprofile"]
 channels = tables["zerver_stream"]
@@ -85,9 +88,9 @@ class Selection:
         """The rows of `table` that an export carries (of users: all, see `users_where`)."""
         if table.name in BY_USER:
             return table.c[BY_USER[table.name]].in_(self.user_ids())
-        special = {
+        special: dict[str, Callable[[], Condition]] = {
             "zerver_realm": lambda: table.c.id == self.realm_id,
-            "zerver_client": sa.true,
+            "zerver_client": lambda: sa.true(),
             "zerver_scheduledmessage": self._scheduled_messages,
             "zerver_huddle": lambda: table.c.id.in_(self._kept_groups(recipients.c.type_id)),
             "zerver_recipient": self.recipient_condition,
@@ -107,9 +110,7 @@ class Selection:
 
     def users_where(self, *, dummies: bool | None = None) -> Condition:
         """U; only mirror dummies, or only the others, when asked."""
-        mine = sa.and_(
-            users.c.realm_id == self.realm_id, users.c.email.not_in(SYSTEM_BOT_EMAILS)
-        )
+        mine = sa.and_(users.c.realm_id == self.realm_id, users.c.email.not_in(SYSTEM_BOT_EMAILS))
         return mine if dummies is None else sa.and_(mine, users.c.is_mirror_dummy.is_(dummies))
 
     def user_ids(self, *, dummies: bool | None = None) -> Ids:
@@ -195,9 +196,7 @@ class Selection:
         recipient = subscriptions.c.recipient_id
         personal = sa.select(recipients.c.id).where(recipients.c.type == PERSONAL)
         return sa.or_(
-            sa.and_(
-                subscriptions.c.user_profile_id.in_(self.user_ids()), recipient.in_(personal)
-            ),
+            sa.and_(subscriptions.c.user_profile_id.in_(self.user_ids()), recipient.in_(personal)),
             recipient.in_(self._channel_recipients()),
             recipient.in_(self._kept_groups(recipients.c.id)),
         )

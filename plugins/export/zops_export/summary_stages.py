@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
 
 from zcore.schema import SERVER_VERSION
 from zcore.schema.server import django_migrations
-from zops_export.export_job import ExportJob
+
+if TYPE_CHECKING:
+    from zops_export.export_job import ExportJob
 
 SQUASHED = re.compile(r"^\[.\] (?P<name>\S+)(?P<squashed> \(\d+ squashed migrations\))?$")
 NO_MIGRATIONS = "(no migrations)"

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from zcore.schema.facts import MENTIONS
-from zops_export.id_maps import IdMap
+
+if TYPE_CHECKING:
+    from zops_export.id_maps import IdMap
 
 TAG = re.compile(r"<(?:a|span|img)\b[^>]*>")
 ATTRIBUTE_TABLES = {mention.attribute: table for table, mention in MENTIONS.items()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zcore import Context, Finding, Result
 from zops_export.checking import check_export, check_manifest
 from zops_export.export_index import read_index
 from zops_export.export_source import opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def verify_export(context: Context, path: Path) -> Result:

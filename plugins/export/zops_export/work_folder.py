@@ -11,13 +11,15 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from zcore import Failed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BUFFER_BYTES = 1 << 18
 

@@ -61,7 +61,7 @@ def run(context: Context, request: RealmRequest) -> Result:
         return _report(request, url, None)
     password = _password_column(request.password)
     try:
-        created = _create(context.database, request, password)
+        created = create(context.database, request, password)
     except ZopsError as error:
         if error.code == "integrity":  # was somebody else faster?
             _require_valid(context, request)
@@ -90,7 +90,11 @@ def _password_column(password: str | None) -> str:
     return unusable_password() if password is None else hash_password(password)
 
 
-def _create(database: Database, request: RealmRequest, password: str) -> CreatedRealm:
+def create(database: Database, request: RealmRequest, password: str) -> CreatedRealm:
+    """Write what `request`, already validated, asks for, in one transaction.
+
+    `password` is what the owner's column is to hold.
+    """
     owner = Person(
         email=normalized(request.email),
         full_name=request.full_name.strip(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -19,6 +20,9 @@ from zops_realm.password_hash import hash_password
 from zops_realm.rules.emails import normalized
 from zops_realm.subscriptions import settle_in
 from zops_realm.validating import Subjects, require_valid
+
+if TYPE_CHECKING:
+    from zcore.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +46,18 @@ def run(context: Context, request: UserRequest) -> Result:
     realm, existing = _look(context, request)
     if existing is not None:
         return _accept(request, existing)
+    try:
+        return _make(context, request, realm)
+    except ZopsError as error:
+        return _after_a_race(context, request, realm, error)
+
+
+def _make(context: Context, request: UserRequest, realm: Realm) -> Result:
     _require_valid(context, request, realm)
     display_host = _display_host(context, realm)
     if request.dry_run:
         return _report(request, realm, None)
-    person = _person(request)
-    try:
-        user_id = _create(context, realm, person, display_host)
-    except ZopsError as error:
-        if error.code != "integrity":
-            raise
-        return _after_a_race(context, request, realm, error)
+    user_id = create(context.database, realm.realm_id, _person(request), display_host)
     return _report(request, realm, user_id)
 
 
@@ -151,20 +156,25 @@ def _person(request: UserRequest) -> Person:
     )
 
 
-def _create(context: Context, realm: Realm, person: Person, display_host: str | None) -> int:
-    with context.database.begin() as connection:
+def create(
+    database: Database, realm_id: int, person: Person, display_host: str | None = None
+) -> int:
+    """Write the account of `person`, already validated, in one transaction; return its id."""
+    with database.begin() as connection:
         now = datetime.now(UTC)
-        user_id = create_account(connection, realm.realm_id, person, now, display_host)
-        settle_in(connection, realm.realm_id, user_id, now)
+        user_id = create_account(connection, realm_id, person, now, display_host)
+        settle_in(connection, realm_id, user_id, now)
     return user_id
 
 
 def _after_a_race(context: Context, request: UserRequest, realm: Realm, error: ZopsError) -> Result:
-    """The database refused a row: was somebody else faster with the same address?"""
-    _, existing = _look(context, request)
-    if existing is not None:
-        return _accept(request, existing)
-    _require_valid(context, request, realm)
+    """After a refusal: did somebody else make the account since we looked?"""
+    if request.if_not_exists:
+        _, existing = _look(context, request)
+        if existing is not None:
+            return _accept(request, existing)
+    if error.code == "integrity":  # the validators say it in better words
+        _require_valid(context, request, realm)
     raise error
 
 

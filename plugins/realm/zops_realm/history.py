@@ -59,7 +59,7 @@ def _introduction(connection: sa.Connection, realm_id: int) -> dict[int, int]:
     """The realm's introduction: onboarding flags by message id."""
     chosen = zerver_onboardingusermessage.c
     messages = sa.select(chosen.message_id, chosen.flags).where(chosen.realm_id == realm_id)
-    return dict(connection.execute(messages).tuples().all())
+    return dict(connection.execute(messages).all())
 
 
 def _readable(connection: sa.Connection, user_id: int, channel_ids: Sequence[int]) -> Sequence[int]:

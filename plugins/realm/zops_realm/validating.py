@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
-from zcore.validation import Validation, validate
 
 from zcore import Context, Problem, Refused
+from zcore.validation import Validation, validate
 
 Subjects = Mapping[str, Sequence[str]]
 """Values by the subject whose validators look at them."""

@@ -113,4 +113,4 @@ def _taken(values: Sequence[str], context: Validation) -> dict[str, str]:
     realms = zerver_realm.c
     chosen = sa.select(realms.string_id, realms.name).where(realms.string_id.in_(values))
     with context.database.read() as connection:
-        return dict(connection.execute(chosen).tuples().all())
+        return dict(connection.execute(chosen).all())
