@@ -63,6 +63,8 @@ def _read_statement(statement: ast.stmt, reading: _Reading) -> None:
             name in reading.wanted
         ):
             _read_value(name, value, reading)
+        case ast.AnnAssign(value=None):
+            pass  # tells a type, and assigns nothing
         case _:
             for name, line in _bound_in(statement):
                 if name in reading.wanted:

@@ -86,7 +86,7 @@ class TestDefaults:
         assert load(**{variable: given}).external_host == "found"
 
     def test_without_a_home(self, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HOME", "")
+        monkeypatch.setenv("HOME", "relative")
         with pytest.raises(Refused, match="no home folder"):
             load(HOME="", XDG_DATA_HOME="relative")
 

