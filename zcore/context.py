@@ -6,6 +6,7 @@ the command runs. Nothing here connects to anything until it is asked for.
 
 from __future__ import annotations
 
+import os
 from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -45,6 +46,18 @@ class Context:
         from zcore.database import Database
 
         return Database.open(self.settings)
+
+    @property
+    def existing_database(self) -> Database | None:
+        """The database for a command that must not make one: None when first use would.
+
+        Raises what `database` raises.
+        """
+        if self.settings.is_default("database_url"):
+            file = self.settings.database_url.removeprefix("sqlite:///")
+            if not os.path.exists(file):
+                return None
+        return self.database
 
     @cached_property
     def files(self) -> FileStores:

@@ -368,7 +368,7 @@ def test_on_the_database_of_a_server(zops: Zops, restored_dump: Callable[[str], 
     zops.environment["ZOPS_DATABASE"] = url
 
     made = zops("--json", *FIRST[:-1], "--string-id=third", "--no-password").json()
-    zops("create-user", "new@example.test", "New Lee", "-r", "second", "--no-password")
+    told = zops("create-user", "new@example.test", "New Lee", "-r", "second", "--no-password")
 
     with closing(Database.connect(url)) as database:
         rows = all_rows(database)
@@ -387,6 +387,7 @@ def test_on_the_database_of_a_server(zops: Zops, restored_dump: Callable[[str], 
         if (row["modified_user_id"], row["event_type"]) == (newcomer.id, 301)
     ]
     assert subscribed == [newest] * 3
+    assert "flush-memcached" in told.stderr
     assert [row["string_id"] for row in rows["zerver_realm"]][-1] == "third"
     assert made["realm_id"] == rows["zerver_realm"][-1]["id"]
     # The server's own introduction: the first message of each topic is starred.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from zcore.validation import Validation
 
 from zcore.settings import Settings
+from zcore.validation import Validation
 from zops_realm.rules import emails, full_names, passwords, realm_names, subdomains
 from zops_realm.rules.reserved_words import REASONS, RESERVED_BY_REASON, reason_reserved
 

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -20,9 +20,12 @@ from zcore.targets import resolve
 from zcore.values import Command, Finding
 
 
-def check_plugin(name: str, timeout: float) -> list[Finding]:
-    """What is wrong with the plugin `name`, looked at for at most `timeout` seconds."""
-    command = [sys.executable, "-m", "zcore.builtin.plugin_check", name]
+def check_plugin(name: str, timeout: float, *, disabled: Sequence[str]) -> list[Finding]:
+    """What is wrong with the plugin `name`, looked at for at most `timeout` seconds.
+
+    The plugins `disabled` are left out also there: one of them may be why others cannot load.
+    """
+    command = [sys.executable, "-m", __name__, name, *disabled]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
@@ -36,8 +39,8 @@ def check_plugin(name: str, timeout: float) -> list[Finding]:
     return [Finding(*json.loads(line)) for line in done.stdout.decode().splitlines()]
 
 
-def _findings(name: str) -> Iterator[Finding]:
-    plugins = Plugins.load()
+def _findings(name: str, disabled: Sequence[str]) -> Iterator[Finding]:
+    plugins = Plugins.load(disabled=disabled)
     info = next((info for info in plugins.infos if info.name == name), None)
     if info is None:
         yield Finding("missing", "it is not installed", name)
@@ -73,7 +76,7 @@ def _broken_target(name: str, hook: str, value: object) -> Iterator[Finding]:
 
 def _main() -> None:
     stdout, sys.stdout = sys.stdout, sys.stderr  # what plugins print is no finding
-    for finding in _findings(sys.argv[1]):
+    for finding in _findings(sys.argv[1], sys.argv[2:]):
         line = json.dumps([finding.code, finding.message, finding.where, finding.hint])
         stdout.write(f"{line}\n")
     stdout.flush()

@@ -62,15 +62,18 @@ def check(name: str | None, timeout: float) -> Result:
     """
     from zcore.builtin.plugin_check import check_plugin
 
-    infos = [_installed(name)] if name is not None else current().plugins.infos
+    infos = current().plugins.infos
+    disabled = [info.name for info in infos if info.status == "disabled"]
+    if name is not None:
+        wanted = [_installed(name).name]
+    else:
+        wanted = [info.name for info in infos if info.status != "disabled"]
     findings: list[Finding] = []
-    for info in infos:
+    for one in wanted:
         current().stop.check()
-        if info.status != "disabled" or info.name == name:
-            findings += check_plugin(info.name, timeout)
-    names = [info.name for info in infos]
-    text = f"checked: {', '.join(names)}" if not findings else ""
-    return Result({"checked": names}, text=text, findings=findings)
+        findings += check_plugin(one, timeout, disabled=[off for off in disabled if off != one])
+    text = "" if findings else f"nothing wrong: {', '.join(wanted) or 'no plugin to check'}"
+    return Result({"checked": wanted}, text=text, findings=findings)
 
 
 def _installed(name: str) -> PluginInfo:

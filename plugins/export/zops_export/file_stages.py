@@ -112,9 +112,9 @@ def copy_realm_icons(job: ExportJob) -> dict[str, int]:
     return _write_records(job, "realm_icons", records)
 
 
-def _fetch(job: ExportJob, query: sa.Select[*Columns]) -> Sequence[tuple[*Columns]]:
+def _fetch(job: ExportJob, query: sa.Select[*Columns]) -> Sequence[sa.Row[*Columns]]:
     with job.read() as reader:
-        return reader.connection.execute(query).tuples().all()
+        return reader.connection.execute(query).all()
 
 
 def _copy(job: ExportJob, store: FileStore, key: str, name: str) -> StoredFile | None:

@@ -63,12 +63,17 @@ def _reserved(writer: Writer, name: str, old: array[int]) -> IdMap:
 def _clients(connection: sa.Connection, rows: Sequence[JsonRow]) -> IdMap:
     """Clients belong to the server, and are the same by name."""
     wanted = {str(row.get("name"))[:LONGEST_CLIENT_NAME]: row["id"] for row in rows}
-    known = dict(connection.execute(sa.select(clients.c.name, clients.c.id)).tuples().all())
+    known = _known_clients(connection)
     if missing := [{"name": name} for name in wanted if name not in known]:
         connection.execute(sa.insert(clients), missing)
-        known = dict(connection.execute(sa.select(clients.c.name, clients.c.id)).tuples().all())
+        known = _known_clients(connection)
     pairs = [(row["id"], known[str(row.get("name"))[:LONGEST_CLIENT_NAME]]) for row in rows]
     return IdMap(array("q", [old for old, _ in pairs]), [new for _, new in pairs])  # type: ignore[misc]
+
+
+def _known_clients(connection: sa.Connection) -> dict[str, int]:
+    rows = connection.execute(sa.select(clients.c.name, clients.c.id)).all()
+    return {name: ident for name, ident in rows}
 
 
 def _add_bots(connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[str, IdMap]) -> None:

@@ -21,17 +21,16 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
     Raises `Refused` before anything is written; whatever is raised later has been taken back.
     """
     started = time.monotonic()
-    database = context.database
     _check_names(context, options)
-    files = context.files
     stages = in_order(context.plugins.stages("zops_import_stages"))
     with opened(options.path) as source:
         index = read_index(source)
         if options.dry_run:
             return _plan(source, index, options)
+        files = context.files
         job: ImportJob | None = None
         try:
-            with database.writer() as writer:
+            with context.database.writer() as writer:
                 job = ImportJob(context, options, source, index, writer, files)
                 run(stages, job, MemoryJournal(), may_go_on=job.may_go_on)
         except BaseException:
@@ -43,7 +42,8 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
 
 def _check_names(context: Context, options: ImportOptions) -> None:
     allowed = {RESERVED_FLAG} if options.allow_reserved_subdomain else set()
-    validation = Validation(context.settings, context.database, allow=frozenset(allowed))
+    database = context.existing_database if options.dry_run else context.database
+    validation = Validation(context.settings, database, allow=frozenset(allowed))
     require(context.plugins, "subdomain", [options.subdomain], validation)
     if options.name is not None:
         require(context.plugins, "realm-name", [options.name], validation)

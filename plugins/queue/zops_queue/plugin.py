@@ -8,6 +8,9 @@ from zcore import BrokerKind, Check, Command, Worker, hookimpl
 
 zops_api = 1
 
+# Five times the server's: most of the time goes into the commits, and a larger batch merges more.
+ACTIVITY_BATCH = 500
+
 
 @hookimpl
 def zops_commands() -> list[Command]:
@@ -44,14 +47,14 @@ def zops_queue_workers() -> list[Worker]:
             "user_activity",
             "zops_queue.workers.user_activity:handle",
             "Counts the requests of each user.",
-            batch=100,
+            batch=ACTIVITY_BATCH,
             ready="zops_queue.workers:needs_database",
         ),
         Worker(
             "user_activity_interval",
             "zops_queue.workers.user_activity_interval:handle",
             "Notes when each user was active.",
-            batch=100,
+            batch=ACTIVITY_BATCH,
             ready="zops_queue.workers:needs_database",
         ),
         Worker(

@@ -13,7 +13,7 @@ from zcore.identifiers import unusable_password
 from zcore.internal_realm import INTERNAL_REALM
 from zcore.organizations.codes import ROLE_NAMES, EmailVisibility, Role
 from zcore.organizations.hosts import display_email_host
-from zcore.organizations.lookup import Realm, find_realm
+from zcore.organizations.lookup import Realm, describe, find_realm
 from zcore.schema.realms import zerver_realmuserdefault
 from zops_realm.accounts import Account, Person, create_account, find_account
 from zops_realm.password_hash import hash_password
@@ -23,6 +23,12 @@ from zops_realm.validating import Subjects, require_valid
 
 if TYPE_CHECKING:
     from zcore.database import Database
+
+# The server keeps lists of users in memcached for days, and hears of nothing from us.
+SERVER_NOTE = (
+    "a running server shows the account when its cache is flushed (scripts/setup/flush-memcached)"
+    " and clients are reloaded"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +64,21 @@ def _make(context: Context, request: UserRequest, realm: Realm) -> Result:
     if request.dry_run:
         return _report(request, realm, None)
     user_id = create(context.database, realm.realm_id, _person(request), display_host)
+    if context.database.is_server:
+        context.console.note(SERVER_NOTE)
     return _report(request, realm, user_id)
 
 
 def _look(context: Context, request: UserRequest) -> tuple[Realm, Account | None]:
     """The realm, and the account with this address if there is one that decides the matter."""
-    with context.database.read() as connection:
+    database = context.existing_database if request.dry_run else context.database
+    if database is None:
+        raise Refused(
+            f"there is no organization {describe(request.realm)}",
+            code="no-realm",
+            hint="there is no database yet: create an organization with 'zops create-realm'",
+        )
+    with database.read() as connection:
         realm = find_realm(connection, request.realm)
         existing = find_account(connection, realm.realm_id, normalized(request.email))
     _refuse_realm(realm)

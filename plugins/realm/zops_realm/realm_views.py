@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from zcore.schema.channels import zerver_stream
 from zcore.schema.messages import zerver_message
 from zcore.schema.realms import zerver_realm
 from zcore.schema.users import zerver_userprofile
+from zops_realm.text import field_lines
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import RowMapping
@@ -59,7 +59,7 @@ def show_realm(context: Context, reference: str) -> Result:
         "owners": owners,
         **counts,
     }
-    return Result(data, text="\n".join(_as_lines(data)))
+    return Result(data, text=field_lines(data))
 
 
 def _identity(row: RowMapping, external_host: str | None) -> dict[str, object]:
@@ -90,21 +90,6 @@ def _as_table(found: list[dict[str, object]]) -> str:
         for realm in found
     ]
     return table(COLUMNS, rows) if rows else "there are no organizations"
-
-
-def _as_lines(data: Mapping[str, object]) -> list[str]:
-    width = max(map(len, data))
-    return [f"{name:<{width}}  {_shown(value)}" for name, value in data.items()]
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {count}" for name, count in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
 
 
 def _active_humans() -> sa.ScalarSelect[int]:

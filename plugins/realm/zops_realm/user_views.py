@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ from zcore.console import table
 from zcore.organizations.codes import ROLE_NAMES
 from zcore.organizations.lookup import find_realm, id_condition
 from zcore.schema.users import zerver_userprofile
+from zops_realm.text import field_lines
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import RowMapping
@@ -63,7 +63,7 @@ def show_user(context: Context, reference: str, user: str) -> Result:
         "last_login": last_login.isoformat() if last_login else None,
         "timezone": row["timezone"],
     }
-    return Result(data, text=_as_lines(data))
+    return Result(data, text=field_lines(data))
 
 
 def _condition(user: str) -> sa.ColumnElement[bool]:
@@ -97,10 +97,3 @@ def _as_table(found: list[dict[str, object]]) -> str:
         for user in found
     ]
     return table(COLUMNS, rows) if rows else "there are no accounts"
-
-
-def _as_lines(data: Mapping[str, object]) -> str:
-    width = max(map(len, data))
-    return "\n".join(
-        f"{name:<{width}}  {'' if value is None else value}" for name, value in data.items()
-    )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import sqlalchemy as sa
 
 from zcore import Context, Problem, Refused
 from zcore.validation import Validation, validate
@@ -29,7 +26,7 @@ def require_valid(
     were given and that let values pass which would otherwise be refused. A dry run does not make
     the default database, which then has nothing in it to ask for.
     """
-    database = None if dry_run and _not_made_yet(context) else context.database
+    database = context.existing_database if dry_run else context.database
     validation = Validation(
         settings=context.settings, database=database, realm_id=realm_id, allow=allow
     )
@@ -39,13 +36,6 @@ def require_valid(
             problems += validate(context.plugins, subject, values, validation)
     if problems:
         raise _refused(intention, problems)
-
-
-def _not_made_yet(context: Context) -> bool:
-    """Is it the default database, which only the first use makes, and not there yet?"""
-    file = sa.make_url(context.settings.database_url).database
-    is_default = context.settings.is_default("database_url")
-    return is_default and file is not None and not Path(file).exists()
 
 
 def _refused(intention: str, problems: Sequence[Problem]) -> Refused:

@@ -46,11 +46,12 @@ class Session:
     def work(self) -> None:
         """Handle what comes until asked to stop or, when draining, until nothing is left."""
         idle = DRAIN_IDLE_SECONDS if self._drain else IDLE_SECONDS
-        worked = False
+        busy = False
         while not self._workplace.stop.is_set():
-            self._consumer.wait(0 if worked else idle)
-            worked = self._each_queue_once()
-            if self._drain and not worked and self._is_drained():
+            self._consumer.wait(0 if busy else idle)
+            was_busy, busy = busy, self._each_queue_once()
+            # Only after a wait in vain: asking the broker how full it is takes time.
+            if self._drain and not (busy or was_busy) and self._is_drained():
                 return
 
     def close(self) -> None:

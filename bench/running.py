@@ -1,0 +1,101 @@
+"""What the measurements share: running the installed `zops`, data to run it on, a PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from zcore.testing.postgres import PostgresServer, PrivatePostgres
+
+ZOPS = Path(sys.executable).with_name("zops")
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+MEGABYTE = 1_000_000
+
+
+class CommandFailed(Exception):
+    """A command that was measured did not do its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished process: seconds of the clock and of the processor, peak resident memory."""
+
+    seconds: float
+    processor_seconds: float
+    peak_mb: float
+
+
+def run_zops(*words: str | Path, home: Path, database: str | None = None) -> Run:
+    """Run `zops` with a data folder of its own. Raises `CommandFailed`.
+
+    zops works in one process; of children the largest would count. This process has to stay
+    smaller than what it measures: a child counts the memory it was started from.
+    """
+    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    environment["ZOPS_HOME"] = str(home)
+    environment["ZOPS_UPLOADS"] = str(home / "uploads")
+    environment["ZOPS_AVATAR_SALT"] = "salt"
+    if database is not None:
+        environment["ZOPS_DATABASE"] = database
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [ZOPS, *words], env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+            raise CommandFailed(f"zops {' '.join(map(str, words))}: {process.returncode}\n{said}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MEGABYTE)
+
+
+def make_export(target: Path, source: Path, *words: str) -> Path:
+    """An export made by `bench.make_realm`, in a process of its own."""
+    command = [sys.executable, "-m", "bench.make_realm", target, "--source", source, *words]
+    subprocess.run(command, check=True, cwd=Path(__file__).parent.parent, stdout=sys.stderr)
+    return target
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """The server that ZOPS_TEST_POSTGRES names, or a private one that is thrown away."""
+    named = os.environ.get("ZOPS_TEST_POSTGRES")
+    server = PostgresServer(named) if named else PrivatePostgres()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def new_database(server: PostgresServer, home: Path) -> Iterator[str]:
+    """The URL of a database with Zulip's tables and nothing in them."""
+    name = server.create_database()
+    try:
+        url = server.database_url(name)
+        run_zops("db", "init", home=home, database=url)
+        yield url
+    finally:
+        server.drop_database(name)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text under a header, in columns; the first column leans left."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (header, *rows)
+    )

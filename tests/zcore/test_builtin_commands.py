@@ -1,0 +1,287 @@
+"""The core's own commands: `zops plugins`, `zops doctor`, `zops db`."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import stat
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.zcore.conftest import InstalledPlugins
+    from zcore.testing.commands import Zops
+
+
+def everything_in(folder: Path) -> dict[str, str]:
+    """Every file below `folder`, with a hash of its content."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+class TestPluginsShow:
+    def test_everything_that_it_provides(self, zops: Zops) -> None:
+        shown = zops("plugins", "show", "realm", "--json").json()
+        assert shown["status"] == "active"
+        commands = {command["name"] for command in shown["provides"]["zops_commands"]}
+        assert commands == set(shown["commands"])
+        assert {"create-realm", "create-user"} <= commands
+        validators = shown["provides"]["zops_validators"]
+        assert "subdomain" in {validator["subject"] for validator in validators}
+        text = zops("plugins", "show", "realm").stdout
+        assert "create-realm  zops_realm.cli:create_realm" in text
+
+    def test_a_plugin_that_is_not_there(self, zops: Zops) -> None:
+        done = zops("plugins", "show", "relam", exit_code=2)
+        assert done.stderr.splitlines() == [
+            "zops: error: there is no plugin 'relam'",
+            "hint: there are export, queue, realm",
+        ]
+
+    def test_a_hook_that_fails_when_it_is_asked(
+        self, zops: Zops, plugins: InstalledPlugins
+    ) -> None:
+        source = "import zcore\n@zcore.hookimpl\ndef zops_checks():\n    1 / 0"
+        plugins.install("acme", source)
+        done = zops("plugins", "show", "acme", "--json")
+        assert done.json()["hooks"] == ["zops_checks"]
+        assert "ZeroDivisionError" in done.stderr
+
+
+class TestPluginsCheck:
+    def test_of_one_that_is_well(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install_command("acme", "pass")
+        done = zops("plugins", "check", "acme", "--json")
+        assert done.json() == {"ok": True, "checked": ["acme"]}
+
+    @pytest.mark.parametrize(
+        ("source", "code"),
+        [
+            ("raise ValueError('no luck')", "broken"),
+            ("zops_api = 99", "incompatible"),
+            ("def zops_commands(): return []", "no-hooks"),
+            ("import os; os.environ.get('CHECKED') and os.abort()", "crash"),
+            ("import os, time; time.sleep(60 * bool(os.environ.get('CHECKED')))", "timeout"),
+        ],
+    )
+    def test_of_one_that_is_not(
+        self, source: str, code: str, zops: Zops, plugins: InstalledPlugins
+    ) -> None:
+        own = "import sys, os\nif 'zcore.builtin.plugin_check' in sys.orig_argv:\n"
+        plugins.install("acme", f"{own}    os.environ['CHECKED'] = '1'\n{source}")
+        done = zops("plugins", "check", "acme", "--timeout", "3", "--json", exit_code=5)
+        (finding,) = done.json()["findings"]
+        assert finding["code"] == code
+        assert finding["where"] == "acme"
+
+    def test_resolves_every_target(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install(
+            "acme",
+            """
+            from zcore import Check, Command, hookimpl
+
+            @hookimpl
+            def zops_commands():
+                return [
+                    Command("acme-one", "dist_of_acme.cli:one", "One."),
+                    Command("acme-two", "dist_of_acme.cli:two", "Two."),
+                ]
+
+            @hookimpl
+            def zops_checks():
+                return [Check("acme", "dist_of_acme.cli:three")]
+            """,
+            cli="one = 1\nthree = 3\n",
+        )
+        done = zops("plugins", "check", "acme", "--json", exit_code=5)
+        messages = [finding["message"] for finding in done.json()["findings"]]
+        assert messages == [
+            "'dist_of_acme.cli:three' cannot be called",
+            "'dist_of_acme.cli:one' is a int, not a click command",
+            "'dist_of_acme.cli:two': dist_of_acme.cli has no 'two'",
+        ]
+
+    def test_of_one_that_is_switched_off(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install("acme", "raise ValueError('no luck')")
+        done = zops("--disable-plugin", "*", "plugins", "check", "acme", exit_code=5)
+        assert "no luck" in done.stderr
+        done = zops("--disable-plugin", "*", "plugins", "check", "--json")
+        assert done.json()["checked"] == []
+
+    def test_without_one_that_hangs(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install("hangs", "import time\ntime.sleep(600)")
+        plugins.install_command("acme", "pass")
+        off = ("--disable-plugin", "hangs")
+        assert zops(*off, "plugins", "check", "acme").stdout == "nothing wrong: acme\n"
+
+
+class TestDoctor:
+    def test_on_a_fresh_machine(self, zops: Zops) -> None:
+        before = everything_in(zops.folder)
+        done = zops("doctor", "--json")
+        statuses = {check["name"]: check["status"] for check in done.json()["checks"]}
+        assert set(statuses.values()) <= {"ok", "skipped"}
+        assert statuses.keys() >= {"versions", "settings", "data-folder", "database", "plugins"}
+        assert everything_in(zops.folder) == before
+        assert not zops.home.exists()
+
+    def test_writes_nothing(self, zops: Zops) -> None:
+        zops("db", "init")
+        before = everything_in(zops.folder)
+        zops("doctor")
+        assert everything_in(zops.folder) == before
+
+    def test_a_database_that_is_not_there(self, zops: Zops) -> None:
+        path = zops.folder / "none.db"
+        done = zops("--database", f"sqlite:///{path}", "doctor", "--json", exit_code=5)
+        checks = {check["name"]: check for check in done.json()["checks"]}
+        assert checks["database"]["status"] == "failed"
+        assert "zops db init" in checks["database"]["hint"]
+        assert "database" in {finding["where"] for finding in done.json()["findings"]}
+        assert not path.exists()
+
+    def test_a_database_without_tables(self, zops: Zops) -> None:
+        path = zops.folder / "empty.db"
+        path.touch()
+        done = zops("--database", f"sqlite:///{path}", "doctor", exit_code=5)
+        assert "holds no Zulip tables" in done.stdout
+        assert path.stat().st_size == 0
+
+    def test_a_server_that_does_not_answer(self, zops: Zops) -> None:
+        url = "postgresql://me:hush@127.0.0.1:1/zulip"
+        done = zops("doctor", exit_code=5, env={"ZOPS_DATABASE": url})
+        assert "hush" not in done.stdout + done.stderr
+
+    @pytest.mark.parametrize(
+        ("prepare", "name", "words"),
+        [
+            ("mkdir -m 755 zops-home", "data-folder", "can be looked into by other users"),
+            ("touch zops-home", "data-folder", "not a folder"),
+            ("echo 'x = 1' > zops.toml", "settings", "unknown key 'x'"),
+            ("echo '[files]\nuploads = \"up\"' > zops.toml", "files", "is not a folder"),
+        ],
+    )
+    def test_what_else_is_wrong(self, prepare: str, name: str, words: str, zops: Zops) -> None:
+        subprocess.run(["/bin/sh", "-c", prepare], cwd=zops.folder, check=True)
+        findings = zops("doctor", "--json", exit_code=5).json()["findings"]
+        assert [finding["where"] for finding in findings] == [name]
+        assert words in findings[0]["message"]
+
+    def test_a_broken_plugin(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install("bad", "raise ValueError('no luck')")
+        findings = zops("doctor", "--json", exit_code=5).json()["findings"]
+        assert [finding["where"] for finding in findings] == ["plugins"]
+        assert "bad: it cannot be loaded: ValueError: no luck" in findings[0]["message"]
+
+    def test_each_check_is_on_its_own(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install(
+            "acme",
+            """
+            import zcore
+            from zcore import Check, CheckResult, hookimpl
+
+            NAMES = ("raises", "exits", "refuses", "gives", "guesses", "database", "missing", "ok")
+
+            @hookimpl
+            def zops_checks():
+                return [Check(f"acme-{name}", f"dist_of_acme.plugin:{name}") for name in NAMES]
+
+            def raises(context): 1 / 0
+            def exits(context): raise SystemExit(0)
+            def refuses(context): raise zcore.Refused("not so", hint="do that")
+            def gives(context): return "ok"
+            def guesses(context): return CheckResult("perhaps", "who knows")
+            def database(context): return CheckResult("ok", str(context.database))
+            def ok(context): return CheckResult("ok", "all well")
+            """,
+        )
+        done = zops("doctor", "--json", exit_code=5)
+        checks = {check["name"]: check for check in done.json()["checks"]}
+        wrong = {finding["where"].removeprefix("acme-") for finding in done.json()["findings"]}
+        assert wrong == {"raises", "exits", "refuses", "gives", "guesses", "database", "missing"}
+        assert checks["acme-refuses"]["hint"] == "do that"
+        assert checks["acme-ok"]["status"] == "ok"
+        assert checks["acme-ok"]["provider"] == "plugin 'acme' (dist-of-acme 1.0)"
+        assert not zops.home.exists()
+
+    def test_a_plugin_that_cannot_say_its_checks(
+        self, zops: Zops, plugins: InstalledPlugins
+    ) -> None:
+        plugins.install("acme", "import zcore\n@zcore.hookimpl\ndef zops_checks():\n    1 / 0")
+        done = zops("doctor", exit_code=5)
+        assert "plugin 'acme' (dist-of-acme 1.0) cannot be asked for zops_checks" in done.stderr
+
+
+class TestDatabaseInit:
+    def test_makes_a_private_file(self, zops: Zops) -> None:
+        path = zops.folder / "new" / "organization.db"
+        done = zops("--database", f"sqlite:///{path}", "db", "init", "--json")
+        assert done.json()["ok"] is True
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert _tables(path) >= {"zerver_realm", "zerver_message"}
+        zops("--database", f"sqlite:///{path}", "db", "check")
+
+    def test_takes_an_empty_file(self, zops: Zops) -> None:
+        path = zops.folder / "empty.db"
+        sqlite3.connect(path).close()
+        path.touch()
+        zops("--database", f"sqlite:///{path}", "db", "init")
+        assert "zerver_realm" in _tables(path)
+
+    def test_refuses_when_there_are_tables(self, zops: Zops) -> None:
+        path = zops.folder / "some.db"
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE zerver_message (id INTEGER)")
+        connection.close()
+        done = zops("--database", f"sqlite:///{path}", "db", "init", "--json", exit_code=3)
+        assert done.codes() == {"not-empty"}
+        assert _tables(path) == {"zerver_message"}
+
+    def test_twice_is_refused(self, zops: Zops) -> None:
+        zops("db", "init")
+        before = everything_in(zops.home)
+        assert zops("db", "init", "--json", exit_code=3).codes() == {"not-empty"}
+        assert everything_in(zops.home) == before
+
+    def test_in_postgresql(self, zops: Zops, empty_postgres_url: str) -> None:
+        zops.environment["ZOPS_DATABASE"] = empty_postgres_url
+        zops("doctor", exit_code=5)
+        zops("db", "check", exit_code=3)
+        zops("db", "init")
+        zops("db", "init", exit_code=3)
+        zops("db", "check")
+
+    def test_of_something_else(self, zops: Zops) -> None:
+        zops("--database", "mysql://db/zulip", "db", "init", exit_code=3)
+        zops("--database", f"sqlite:///{zops.folder}", "db", "init", exit_code=3)
+
+
+class TestDatabaseCheck:
+    def test_tells_each_difference(self, zops: Zops) -> None:
+        path = zops.folder / "changed.db"
+        zops("--database", f"sqlite:///{path}", "db", "init")
+        with sqlite3.connect(path) as connection:
+            connection.execute("ALTER TABLE zerver_realm ADD COLUMN colour TEXT")
+            connection.execute("DROP TABLE zerver_reaction")
+        connection.close()
+        done = zops("--database", f"sqlite:///{path}", "db", "check", "--json", exit_code=5)
+        found = {(finding["code"], finding["where"]) for finding in done.json()["findings"]}
+        assert found == {
+            ("unknown-column", "zerver_realm.colour"),
+            ("missing-table", "zerver_reaction"),
+        }
+
+
+def _tables(path: Path) -> set[str]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    connection.close()
+    return {name for (name,) in rows} - {"sqlite_sequence"}
