@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,19 @@ def make_export(target: Path, source: Path, *words: str) -> Path:
     command = [sys.executable, "-m", "bench.make_realm", target, "--source", source, *words]
     subprocess.run(command, check=True, cwd=Path(__file__).parent.parent, stdout=sys.stderr)
     return target
+
+
+def timed(work: Callable[[], None]) -> Run:
+    """Time `work` in this process; its memory is not looked at."""
+    started, processor = time.perf_counter(), time.process_time()
+    work()
+    return Run(time.perf_counter() - started, time.process_time() - processor, 0.0)
+
+
+def best_of(kinds: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, Run]:
+    """The quickest run of each kind: all kinds in turn, `rounds` times."""
+    runs = [{kind: run() for kind, run in kinds.items()} for _ in range(rounds)]
+    return {kind: min((some[kind] for some in runs), key=lambda run: run.seconds) for kind in kinds}
 
 
 @contextmanager

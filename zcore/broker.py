@@ -220,8 +220,8 @@ def open_broker(context: Context) -> Broker:
             hint=f"the setting 'broker' is one of: {known} (a URL where it needs one)",
             code="unknown-broker",
         )
-    connect = cast("Callable[[str, Settings], Broker]", resolve(kinds[scheme].target))
-    return connect(url, context.settings)
+    found = resolve(kinds[scheme].target, owner=f"the broker {scheme!r}")
+    return cast("Callable[[str, Settings], Broker]", found)(url, context.settings)
 
 
 def broker_kinds(context: Context) -> dict[str, BrokerKind]:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """One run of one command."""
+    """One run of one command.
+
+    `stop` says whether it has been asked to stop (`zcore.signals`): a long job calls
+    `stop.check()` between two units of its work.
+    """
 
     def __init__(
         self,

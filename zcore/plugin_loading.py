@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 GROUP = "zops"
-OWN_DISTRIBUTION = "zops-cli"
 EVERY = "*"  # as the name of a plugin to switch off: all of them
 SLOW = 5.0  # seconds after which an import that does not end is named
 
@@ -49,7 +48,7 @@ def _settle_duplicates(records: list[PluginRecord]) -> None:
 def _precedence(record: PluginRecord) -> tuple[bool, str]:
     """Our own distribution first, then by the distribution's name."""
     distribution, _ = identity(record.entry_point.dist)
-    return distribution != OWN_DISTRIBUTION, distribution
+    return not record.is_ours, distribution
 
 
 def load(records: list[PluginRecord]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from zcore.values import Command
 
+OWN_DISTRIBUTION = "zops-cli"
 Status = Literal["active", "disabled", "broken", "incompatible"]
 
 
@@ -58,6 +59,11 @@ class PluginRecord:
     def label(self) -> str:
         """How messages name it. Reads the distribution's metadata: not for the usual path."""
         return f"plugin {self.name!r} ({' '.join(filter(None, identity(self.entry_point.dist)))})"
+
+    @property
+    def is_ours(self) -> bool:
+        """Does it come with zops itself? Reads the metadata, as above."""
+        return identity(self.entry_point.dist)[0] == OWN_DISTRIBUTION
 
     @property
     def error(self) -> str:

@@ -7,7 +7,6 @@ that names it, and everything else works.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import TypeGuard, TypeVar
@@ -153,6 +152,11 @@ class Plugins:
         record = self._providers.get(value)
         return record.label if record is not None else "zops"
 
+    def maker(self, value: object) -> str:
+        """Whose fault a bug in it is: `provider`, and "zops" also for the plugins that are ours."""
+        record = self._providers.get(value)
+        return record.label if record is not None and not record.is_ours else "zops"
+
     def _active(self) -> Iterator[PluginRecord]:
         return (record for record in self._records.values() if record.active)
 
@@ -279,8 +283,15 @@ def _check_command(command: Command) -> None:
     words = (command.name, command.target, command.help, command.group)
     if not all(isinstance(word, str) for word in words):
         raise TypeError(f"returned a Command with something other than text: {one_line(command)}")
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", command.name):
+    if not _is_kebab(command.name):
         raise ValueError(f"the command name {command.name!r} is not in kebab case")
+
+
+def _is_kebab(name: str) -> bool:
+    """Lower case words and numbers with dashes between them (a regular expression takes longer)."""
+    words = name.split("-")
+    plain = name.isascii() and name == name.lower() and name[:1].isalpha()
+    return plain and all(word.isalnum() for word in words)
 
 
 def _is_list(value: object) -> TypeGuard[Iterable[object]]:

@@ -66,8 +66,7 @@ class Run:
         context = Context(settings, console, plugins, stop)
         set_current(context)
         try:
-            with watched(stop, console.warn, self._last_words):
-                return self._invoke(plugins, list(options.rest))
+            return self._invoke(context, list(options.rest))
         finally:
             context.close()
 
@@ -75,7 +74,7 @@ class Run:
         """Who made the command that runs, in words: for messages about bugs."""
         if self.group is None or self.plugins is None or self.group.running is None:
             return "zops"
-        return self.plugins.provider(self.group.running)
+        return self.plugins.maker(self.group.running)
 
     def _load_plugins(
         self, settings: Settings, options: GlobalOptions, console: Console
@@ -91,10 +90,10 @@ class Run:
                 console.warn(f"--disable-plugin {name}: there is no plugin of that name")
         return self.plugins
 
-    def _invoke(self, plugins: Plugins, arguments: list[str]) -> Result:
+    def _invoke(self, context: Context, arguments: list[str]) -> Result:
         self.group = CommandGroup(
-            plugins.commands(),
-            plugins.provider,
+            context.plugins.commands(),
+            context.plugins.provider,
             name="zops",
             params=declared_options(),
             help="Tools for people who run Zulip organizations.",
@@ -105,8 +104,11 @@ class Run:
 
             raise Ended(shell_complete(self.group, {}, "zops", COMPLETION, os.environ[COMPLETION]))
         try:
-            with self.group.make_context("zops", arguments) as context:
-                return _result(self.group.invoke(context))
+            with (
+                self.group.make_context("zops", arguments) as click_context,
+                watched(context.stop, context.console.warn, self._last_words),
+            ):
+                return _result(self.group.invoke(click_context))
         except click.exceptions.Exit as ended:
             raise Ended(ended.exit_code) from ended
         except SystemExit as ended:

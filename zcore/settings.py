@@ -93,15 +93,15 @@ class Settings:
         """The settings that apply with these flags, in this environment and folder.
 
         Raises `Refused` with one line when a file or a value is wrong. With what it said as
-        `broken`, no file is read and only the flags count, so that help is still to be had.
+        `broken`, no file is read, so that help and `zops doctor` are still to be had.
         """
-        if broken:
-            return cls(**_values(_from_flags(flags, cwd), environ), problems=(broken,))
-        file = read_configuration(flags.get("config"), environ, cwd)
+        file = ConfigurationFile(problems=(broken,))
+        if not broken:
+            file = read_configuration(flags.get("config"), environ, cwd)
         given = _from_file(file) | _from_environment(environ, cwd) | _from_flags(flags, cwd)
         problems = [*file.problems, *_password_on_the_command_line(flags)]
         unread: list[str] = []
-        if "zulip_conf" in given:
+        if "zulip_conf" in given and not broken:
             given = _from_zulip_server(given, problems, unread) | given
         return cls(
             **_values(given, environ),

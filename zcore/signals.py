@@ -35,6 +35,7 @@ class StopFlag:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._at_once = False
+        self._signalled = False
         self._callbacks: list[Callable[[], object]] = []
 
     def is_set(self) -> bool:
@@ -85,8 +86,9 @@ class StopFlag:
 
     def received(self, say: Callable[[str], None]) -> bool:
         """Note a signal and say what happens now. False when the process is to end at once."""
-        if self._at_once or self._event.is_set():
+        if self._at_once or self._signalled:
             return False
+        self._signalled = True
         say("stopping at the next safe point; once more stops at once")
         for error in self.set():
             say(f"could not interrupt what is running: {describe(error)}")
@@ -175,13 +177,12 @@ def _forget() -> None:
 
 def _terminal_restorer() -> Callable[[], None]:
     """What puts the terminal back as it is now: echo on, cursor shown."""
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
+        return lambda: None  # nothing to put back
     import termios
 
-    try:
-        descriptor = sys.stdin.fileno()
-        attributes = termios.tcgetattr(descriptor)
-    except (OSError, ValueError, AttributeError, termios.error):
-        return lambda: None  # no terminal, nothing to put back
+    descriptor = sys.stdin.fileno()
+    attributes = termios.tcgetattr(descriptor)
 
     def restore() -> None:
         termios.tcsetattr(descriptor, termios.TCSANOW, attributes)

@@ -23,6 +23,8 @@ def describe(error: BaseException) -> str:
 
 def mask_passwords(text: str) -> str:
     """`text` with the passwords of all URLs in it replaced by `***`."""
+    if "://" not in text:
+        return text
     # up to the last @ of the word: a password may hold any character, and too much masked is safe
     text = re.sub(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@?#]*:)\S*(?=@)", rf"\1{MASK}", text, flags=re.I)
     in_query = r"([?&][a-z_]*(?:password|secret)[a-z_]*=)[^&\s'\"]+"

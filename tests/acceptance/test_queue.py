@@ -201,6 +201,41 @@ def test_without_a_broker_it_says_so_in_one_line(zops: Zops, arguments: list[str
     assert "very-secret" not in failed.stdout + failed.stderr
 
 
+STRANGER = """
+from zcore import Worker, hookimpl
+from zcore.broker import Rejected
+
+@hookimpl
+def zops_queue_workers():
+    return [Worker("acme_greetings", "zops_acme:greet", "Greets.", batch=10)]
+
+def greet(events, context):
+    for event in events:
+        if event.payload.get("n") == 1 and not event.attempts:
+            raise ValueError("not at the first attempt")
+        context.publish("noop", {"hello": event.payload.get("n")})
+    return [Rejected(event, "it has no number") for event in events if "n" not in event.payload]
+"""
+
+
+def test_a_strangers_worker_works_like_ours(zops_queue: Zops, tmp_path: Path) -> None:
+    record = tmp_path / "site" / "zops_acme-1.0.dist-info"
+    record.mkdir(parents=True)
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: zops-acme\nVersion: 1.0\n")
+    (record / "entry_points.txt").write_text("[zops]\nacme = zops_acme\n")
+    (tmp_path / "site" / "zops_acme.py").write_text(STRANGER)
+    zops_queue.environment["PYTHONPATH"] = str(tmp_path / "site")
+    zops_queue(
+        "queue", "publish", "acme_greetings", stdin=lines({"n": 0}, {"n": 1}, {"n": 2}, {"m": 3})
+    )
+    done = zops_queue("--json", "process-queue", "acme_greetings", "--drain", exit_code=5).json()
+    assert (done["processed"], done["retried"], done["dead"]) == (3, 1, 1)
+    (letter,) = zops_queue("--json", "queue", "dead", "acme_greetings").json()["dead_letters"]
+    assert (letter["event"], letter["error"]) == ({"m": 3}, "it has no number")
+    shown = zops_queue("--json", "queue", "peek", "noop").json()["events"]
+    assert {each["event"]["hello"] for each in shown} == {0, 1, 2, None}
+
+
 def test_doctor_looks_at_the_broker(zops_queue: Zops) -> None:
     zops_queue("queue", "publish", "noop", "--raw", stdin="poison\n")
     assert "broker" in zops_queue("doctor", check=False).stdout

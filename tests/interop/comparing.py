@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.interop.naming import Names
@@ -65,13 +66,24 @@ IGNORED_EVENTS = {
 Describe = Callable[[object, "Row"], object]
 
 
-def differences(one: WholeExport, other: WholeExport) -> list[str]:
-    """What only one of two exports carries, a line each, a few for each table; empty: nothing."""
-    first, second = Described(one), Described(other)
+def differences(
+    one: WholeExport, other: WholeExport, *, other_database: bool = False
+) -> list[str]:
+    """What only one of two exports carries, a line each, a few for each table; empty: nothing.
+
+    `other_database`: `other` is no copy of `one`, but was made from a copy of its organization.
+    """
+    first, second = (described(export, other_database) for export in (one, other))
     found = [*_wrong_hashes(one, "first"), *_wrong_hashes(other, "second")]
     for key in sorted(first.tables.keys() | second.tables.keys()):
         found += _compared(key, first.tables.get(key, []), second.tables.get(key, []))
     return found
+
+
+def assert_agree(one: WholeExport, other: WholeExport, *, other_database: bool = False) -> None:
+    """Fail with all `differences`, if there are any."""
+    found = differences(one, other, other_database=other_database)
+    assert not found, "the exports differ:\n" + "\n".join(found)
 
 
 def differences_by_id(
@@ -101,9 +113,9 @@ def _without(row: Row, keys: set[str]) -> Row:
 class Described:
     """An export's rows and files, each as a text without ids and as a dictionary of its parts."""
 
-    def __init__(self, export: WholeExport) -> None:
+    def __init__(self, export: WholeExport, other_database: bool) -> None:
         self._export = export
-        self._names = Names(export)
+        self._names = Names(export, other_database=other_database)
         self.tables: dict[str, list[tuple[str, Row]]] = {}
         for table in exported_tables(dict(tables)):
             if table.name not in IGNORED_TABLES:
@@ -256,6 +268,12 @@ def _dropping(table: sa.Table) -> list[tuple[str, str]]:
         for reference in references(column)
         if reference.dangling is Dangling.DROP_ROW
     ]
+
+
+@cache
+def described(export: WholeExport, other_database: bool) -> Described:
+    """The description of an export, made once."""
+    return Described(export, other_database)
 
 
 def _as_text(row: Row) -> tuple[str, Row]:

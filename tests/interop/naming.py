@@ -42,10 +42,15 @@ LEADING_IDS = re.compile(r"\d+(,\d+)*(?=-|$)")
 
 
 class Names:
-    """The names of everything in one export. `of` answers None for what is not in it."""
+    """The names of everything in one export. `of` answers None for what is not in it.
 
-    def __init__(self, export: WholeExport) -> None:
+    In texts, an id of something that the export does not carry stays, or is "elsewhere" when
+    there is nothing to compare it with because the other export is of another database.
+    """
+
+    def __init__(self, export: WholeExport, *, other_database: bool = False) -> None:
         self._export = export
+        self._other_database = other_database
         self._names: dict[str, dict[int, str]] = defaultdict(dict)
         self._name_simple_things()
         self._name_groups()
@@ -80,7 +85,7 @@ class Names:
         return text
 
     def _named(self, table: str, ident: str) -> str:
-        return self.of(table, int(ident)) or ident
+        return self.of(table, int(ident)) or ("elsewhere" if self._other_database else ident)
 
     def _attribute(self, found: re.Match[str]) -> str:
         return f'{found["name"]}="{self._named(BY_ATTRIBUTE[found["name"]], found["id"])}"'

@@ -30,7 +30,7 @@ FILE_KINDS = ("avatars", "emoji", "realm_icons", "uploads")
 Row = dict[str, Any]
 
 
-@dataclass
+@dataclass(eq=False)
 class WholeExport:
     """An export: rows by top-level key, file records by folder, and the SHA-256 of each file."""
 

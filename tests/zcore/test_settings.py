@@ -321,6 +321,8 @@ class TestCommand:
         assert done.exit_code in {0, 5}
         (first, *_) = done.stderr.splitlines()
         assert first.startswith("zops: warning: the configuration file ")
+        if command == ("settings",):
+            assert f"{zops.home}  " in done.stdout
 
     def test_nothing_else_runs_when_the_file_is_broken(self, zops: Zops) -> None:
         write(zops.folder / "zops.toml", "[database\n")

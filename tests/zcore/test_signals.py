@@ -166,6 +166,12 @@ class TestStopFlag:
         with pytest.raises(Interrupted):
             flag.check()
 
+    def test_that_the_command_set_itself_is_no_signal(self) -> None:
+        flag = StopFlag()
+        flag.set()
+        assert flag.received(lambda text: None)
+        assert not flag.received(lambda text: None)
+
     def test_calls_what_waits_for_it(self) -> None:
         flag = StopFlag()
         called = []

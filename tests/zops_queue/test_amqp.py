@@ -167,7 +167,7 @@ def test_a_connection_lost_while_publishing_says_how_far_it_came(
     broker.close()
 
 
-def test_a_deleted_queue_ends_the_session(
+def test_a_deleted_queue_ends_the_delivery(
     amqp: AmqpBroker, server: BlockingChannel, queue: str
 ) -> None:
     consumer = amqp.consume({queue: 5}, "test")

@@ -342,18 +342,16 @@ def test_a_small_prefetch_makes_small_batches(connect: Connect, broker: Broker, 
     assert max(len(call) for call in recorder.calls) <= 4
 
 
-def test_draining_brings_old_delays_nearer(place: Workplace, broker: Broker, queue: str) -> None:
+def test_draining_brings_old_delays_nearer(connect: Connect, broker: Broker, queue: str) -> None:
     broker.publish(queue, events([1], bad=[1]))
-    slow = replace(place, retries=RetryPolicy(delays=(1800,)))
+    slow = replace(workplace(connect, options=Options()), retries=RetryPolicy(delays=(1800,)))
     worker = Recorder(queue)
     worker.before = lambda events, context: slow.stop.set()
-    run([worker.loaded], replace(slow, options=Options()))
+    run([worker.loaded], slow)
     assert state(broker, queue).delayed == 1
-    patient = Recorder(queue)
-    patient.loaded = LoadedWorker(queue, 1, lambda events, context: None)
-    slow.stop._event.clear()
+    content = LoadedWorker(queue, 1, lambda events, context: None)
     began = time.monotonic()
-    assert run([patient.loaded], slow) == Tally(processed=1)
+    assert run([content], workplace(connect)) == Tally(processed=1)
     assert time.monotonic() - began < 8
 
 

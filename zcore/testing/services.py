@@ -39,6 +39,8 @@ class Services:
         self.in_ci = in_ci
         self.versions: list[str] = []
         self.left_out: dict[str, str] = {}  # what, and why
+        named = os.environ.get(DUMPS_VARIABLE)
+        self._dumps = Path(named).absolute() if named else None  # before a test changes folders
 
     def postgres(self) -> PostgresServer:
         """The named server, or a private one. Skips or fails the test when there is none."""
@@ -64,13 +66,12 @@ class Services:
     def dumps(self) -> Path:
         """The folder with the server dumps. Skips the test when none is named: they are large,
         and not part of the project."""
-        named = os.environ.get(DUMPS_VARIABLE)
-        if not named:
+        if self._dumps is None:
             self._skip("the server dumps", f"{DUMPS_VARIABLE} names no folder")
-        folder = Path(named).absolute()
-        if not folder.is_dir():
-            pytest.fail(f"{DUMPS_VARIABLE} names {folder}, which is not a folder", pytrace=False)
-        return folder
+        if not self._dumps.is_dir():
+            reason = f"{DUMPS_VARIABLE} names {self._dumps}, which is not a folder"
+            pytest.fail(reason, pytrace=False)
+        return self._dumps
 
     def install_missing(self, wanted: Set[str]) -> None:
         """Where we may, install what tests with the markers `wanted` need and is not there."""

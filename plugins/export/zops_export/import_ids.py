@@ -73,7 +73,7 @@ def _clients(connection: sa.Connection, rows: Sequence[JsonRow]) -> IdMap:
 
 def _known_clients(connection: sa.Connection) -> dict[str, int]:
     rows = connection.execute(sa.select(clients.c.name, clients.c.id)).all()
-    return {name: ident for name, ident in rows}
+    return dict(rows)
 
 
 def _add_bots(connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[str, IdMap]) -> None:

@@ -7,6 +7,7 @@ import click
 from zcore import Result, current
 
 COUNT = click.IntRange(min=1)
+PREFETCH = click.IntRange(min=1, max=65_535)
 
 
 @click.command("process-queue")
@@ -15,7 +16,7 @@ COUNT = click.IntRange(min=1)
 @click.option("--all", "everything", is_flag=True, help="All queues whose workers are ready.")
 @click.option("--multi-threaded", is_flag=True, help="A thread for each queue.")
 @click.option("--worker-num", metavar="N", default=0, help="A number to tell workers apart.")
-@click.option("--prefetch", metavar="N", type=COUNT, help="Most events of a queue in hand.")
+@click.option("--prefetch", metavar="N", type=PREFETCH, help="Most events of a queue in hand.")
 @click.option("--drain", is_flag=True, help="Stop when nothing is ready, in hand or delayed.")
 def process_queue(
     queues: tuple[str, ...],
@@ -66,9 +67,10 @@ def list_queues() -> Result:
 @click.argument("path", metavar="[FILE|-]", default="-")
 @click.option("--raw", is_flag=True, help="Send the lines as they are, whatever they hold.")
 def publish(queue_name: str, path: str, raw: bool) -> Result:
-    """Append events to QUEUE: JSON objects, one a line, from FILE or stdin.
+    """Append the events in FILE or stdin to QUEUE.
 
-    All lines are checked first; when one is wrong, nothing is published.
+    They are JSON objects, one a line. All lines are checked first; when one is wrong, nothing is
+    published.
     """
     from zops_queue import commands
 

@@ -97,10 +97,14 @@ def _worker_of(name: str, workers: dict[str, Worker]) -> Worker:
 def _why_not(worker: Worker, context: Context) -> str:
     if not worker.ready:
         return ""
-    ask = cast("Callable[[Context], str]", resolve(worker.ready))
+    ask = cast("Callable[[Context], str]", resolve(worker.ready, owner=_whose(worker)))
     return ask(context)
 
 
 def _load(worker: Worker) -> LoadedWorker:
-    handle = cast("Handle", resolve(worker.target))
+    handle = cast("Handle", resolve(worker.target, owner=_whose(worker)))
     return LoadedWorker(worker.queue, max(1, worker.batch), handle)
+
+
+def _whose(worker: Worker) -> str:
+    return f"the worker of queue {worker.queue!r}"

@@ -1,4 +1,4 @@
-"""One thread of a run: a session at a time, with pauses while the broker is away."""
+"""One thread of a run: a shift at a time, with pauses while the broker is away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zcore.errors import Interrupted, Unreachable
 from zops_queue.processing.handling import ServiceGone
-from zops_queue.processing.session import Session
+from zops_queue.processing.shift import Shift
 from zops_queue.processing.workplace import Tally
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ class QueueLoop:
         Raises `Unreachable` when the broker is away at the start, or while draining for longer
         than anybody wants to wait.
         """
-        session: Session | None = self._connect()
-        while session is not None:
+        shift: Shift | None = self._connect()
+        while shift is not None:
             try:
-                session.work()
+                shift.work()
                 return
             except Interrupted:
                 return
@@ -43,14 +43,14 @@ class QueueLoop:
             except Unreachable as error:
                 self._workplace.console.warn(f"{error.message}; connecting again")
             finally:
-                session.close()
-            session = self._connect_again()
+                shift.close()
+            shift = self._connect_again()
 
-    def _connect(self) -> Session:
-        return Session(self._workers, self._workplace, self.tally)
+    def _connect(self) -> Shift:
+        return Shift(self._workers, self._workplace, self.tally)
 
-    def _connect_again(self) -> Session | None:
-        """A new session as soon as there is a broker; None when asked to stop before."""
+    def _connect_again(self) -> Shift | None:
+        """A new shift as soon as there is a broker; None when asked to stop before."""
         place = self._workplace
         began = time.monotonic()
         for attempt in itertools.count(1):

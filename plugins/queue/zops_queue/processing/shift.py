@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from zcore.broker import QueueState
 from zcore.errors import ZopsError
 from zops_queue.processing.handling import Handling
 from zops_queue.processing.workplace import DRAIN_SECONDS
@@ -17,29 +18,30 @@ if TYPE_CHECKING:
     from zops_queue.registry import LoadedWorker
 
 IDLE_SECONDS = 0.2  # between two looks at the stop flag
-DRAIN_IDLE_SECONDS = 0.05
+DRAIN_IDLE_SECONDS = 0.1
 LINGER_SECONDS = 1.0  # how long the first event of a batch waits for others
 EMPTY_LOOKS = 2  # an event on its way between two queues of the broker is in neither for a moment
 DEFAULT_PREFETCH = 100
+LARGEST_PREFETCH = 65_535  # what AMQP has room for
 
 
-class Session:
+class Shift:
     """Connected for the queues of `workers`. Raises `Unreachable` when it cannot, or no longer."""
 
     def __init__(self, workers: Sequence[LoadedWorker], workplace: Workplace, tally: Tally) -> None:
         self._workplace = workplace
         self._drain = workplace.options.drain
-        self._workers = [_Turn(worker, workplace) for worker in workers]
+        self._turns = [_Turn(worker, workplace) for worker in workers]
         self._broker = workplace.open_broker()
         try:
-            prefetch = {turn.queue: turn.prefetch for turn in self._workers}
+            prefetch = {turn.queue: turn.prefetch for turn in self._turns}
             self._consumer = self._broker.consume(prefetch, workplace.label)
         except BaseException:
             self._broker.close()
             raise
         self._handlings = {
             turn.queue: Handling(turn.worker, workplace, self._broker, self._consumer, tally)
-            for turn in self._workers
+            for turn in self._turns
         }
         self._empty_looks = 0
 
@@ -50,6 +52,8 @@ class Session:
         while not self._workplace.stop.is_set():
             self._consumer.wait(0 if busy else idle)
             was_busy, busy = busy, self._each_queue_once()
+            if busy:
+                self._empty_looks = 0
             # Only after a wait in vain: asking the broker how full it is takes time.
             if self._drain and not (busy or was_busy) and self._is_drained():
                 return
@@ -62,7 +66,7 @@ class Session:
     def _each_queue_once(self) -> bool:
         """One batch for each queue that has one. Was there any?"""
         worked = False
-        for turn in self._workers:
+        for turn in self._turns:
             if self._workplace.stop.is_set():
                 break
             if turn.has_come(self._consumer):
@@ -71,21 +75,19 @@ class Session:
         return worked
 
     def _is_drained(self) -> bool:
-        """Is nothing ready, in hand or delayed, at several looks in a row?"""
-        self._empty_looks = self._empty_looks + 1 if self._is_empty() else 0
-        return self._empty_looks >= EMPTY_LOOKS
+        """Is nothing ready, in hand or delayed, at several looks in a row?
 
-    def _is_empty(self) -> bool:
+        What is delayed need not wait for long.
+        """
         empty = True
-        for turn in self._workers:
-            state = self._broker.state(turn.queue)
-            if state and state.delayed:
+        for turn in self._turns:
+            state = self._broker.state(turn.queue) or QueueState(queue=turn.queue)
+            if state.delayed:
                 self._broker.hasten(turn.queue, DRAIN_SECONDS)
-            if self._consumer.held(turn.queue) or (
-                state and (state.ready or state.in_hand or state.delayed)
-            ):
+            if any((self._consumer.held(turn.queue), state.ready, state.in_hand, state.delayed)):
                 empty = False
-        return empty
+        self._empty_looks = self._empty_looks + 1 if empty else 0
+        return self._empty_looks >= EMPTY_LOOKS
 
 
 class _Turn:
@@ -95,7 +97,9 @@ class _Turn:
         options = workplace.options
         self.worker = worker
         self.queue = worker.queue
-        self.prefetch = options.prefetch or max(DEFAULT_PREFETCH, worker.batch)
+        self.prefetch = options.prefetch or min(
+            max(DEFAULT_PREFETCH, worker.batch), LARGEST_PREFETCH
+        )
         self.batch = min(worker.batch, self.prefetch)
         self._linger = 0.0 if options.drain or self.batch == 1 else LINGER_SECONDS
         self._since: float | None = None

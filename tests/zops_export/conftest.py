@@ -1,0 +1,119 @@
+"""What the tests of this plugin share: real exports, copies of them to spoil, and `zops`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.reading import REAL_EXPORTS, WholeExport, unpack
+from zcore.program import run
+from zcore.testing.commands import Completed
+
+if TYPE_CHECKING:
+    from zcore.database import Database
+
+
+class ZopsHere:
+    """`zops` inside the process of the tests: its whole command line, without a start each time.
+
+    `tests/acceptance` runs the installed command; here there are many runs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.uploads = folder / "uploads"
+        self.environment = {
+            "HOME": str(folder),
+            "ZOPS_HOME": str(self.home),
+            "ZOPS_UPLOADS": str(self.uploads),
+            "ZOPS_AVATAR_SALT": "a-salt-for-tests",
+        }
+
+    def __call__(self, *arguments: str | os.PathLike[str], exit_code: int | None = 0) -> Completed:
+        """Run to the end. Fails unless the exit code is `exit_code` (None: whatever it is)."""
+        words = tuple(os.fspath(argument) for argument in arguments)
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        with (
+            _environment(self.environment),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = int(run(words))
+        completed = Completed(words, code, _text(out), _text(err))
+        return completed if exit_code is None else completed.assert_exit(exit_code)
+
+    def on(self, database: Database) -> ZopsHere:
+        """Work on `database`. Returns itself."""
+        self.environment["ZOPS_DATABASE"] = database.url.render_as_string(hide_password=False)
+        return self
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode()
+
+
+@contextlib.contextmanager
+def _environment(changes: dict[str, str]) -> Iterator[None]:
+    old = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in old.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@pytest.fixture
+def zops_here(tmp_path: Path) -> ZopsHere:
+    """`zops` inside the process of the tests, with a data folder of its own."""
+    return ZopsHere(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def originals() -> Callable[[str], WholeExport]:
+    """`originals("full")`: what is in one of the real exports. Not to be changed."""
+    read: dict[str, WholeExport] = {}
+
+    def original(name: str) -> WholeExport:
+        if name not in read:
+            read[name] = WholeExport.read(REAL_EXPORTS[name])
+        return read[name]
+
+    return original
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`unpacked("full")`: the folder of a real export. Not to be changed."""
+    folders: dict[str, Path] = {}
+
+    def folder(name: str) -> Path:
+        if name not in folders:
+            top = tmp_path_factory.mktemp(f"real-{name}")
+            folders[name] = unpack(REAL_EXPORTS[name], top)
+        return folders[name]
+
+    return folder
+
+
+@pytest.fixture
+def copied(unpacked: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """`copied("full")`: the folder of a real export, where files may be replaced (not changed)."""
+
+    def copy(name: str) -> Path:
+        target = tmp_path / "export"
+        shutil.copytree(unpacked(name), target, copy_function=os.link)
+        return target
+
+    return copy

@@ -1,0 +1,112 @@
+"""Spoiling copies of real exports, and seeing that nothing was written."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from zcore.schema import metadata
+
+if TYPE_CHECKING:
+    from tests.zops_export.conftest import ZopsHere
+    from zcore.database import Database
+
+Row = dict[str, Any]
+LINE_STARTS = ("zops: error: ", "hint: ", "problem: ")
+
+
+def change_json(path: Path, change: Callable[[Any], Any]) -> None:
+    """Replace a JSON file by what `change` makes of its content (None: changed in place)."""
+    document = json.loads(path.read_bytes())
+    changed = change(document)
+    replace(path, json.dumps(document if changed is None else changed).encode())
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Give `path` a new content, leaving alone the file that it may be a hard link to."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+
+
+def pack(folder: Path, archive: Path, members: Iterable[tarfile.TarInfo] = ()) -> Path:
+    """Make an archive of an export's folder, with more `members` (without content) behind."""
+    mode = "w:gz" if archive.name.endswith("gz") else "w"
+    with tarfile.open(archive, mode, compresslevel=1) if mode == "w:gz" else tarfile.open(
+        archive, mode
+    ) as packed:
+        packed.add(folder, "export")
+        for member in members:
+            packed.addfile(member)
+    return archive
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Everything that a command could leave behind."""
+
+    rows: dict[str, list[tuple[Any, ...]]]
+    files: frozenset[str]
+
+
+class Watched:
+    """A database, and folders: what is in them."""
+
+    def __init__(self, database: Database | None, *folders: Path) -> None:
+        self.database = database
+        self.folders = folders
+
+    def look(self) -> Traces:
+        """What is there now."""
+        files = [str(path) for folder in self.folders for path in folder.rglob("*")]
+        return Traces(self._rows(), frozenset(files))
+
+    def _rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        if self.database is None:
+            return {}
+        with self.database.read() as connection:
+            return {
+                table.name: sorted(map(tuple, connection.execute(_as_text(table))), key=repr)
+                for table in metadata.sorted_tables
+            }
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """What is done inside must leave no trace."""
+        before = self.look()
+        yield
+        after = self.look()
+        assert after.files == before.files
+        for table, rows in after.rows.items():
+            assert rows == before.rows[table], f"{table} has changed"
+
+
+def _as_text(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(*(sa.cast(column, sa.Text) for column in table.columns))
+
+
+def assert_said_no(stderr: str, *, about: str = "") -> None:
+    """One error in one line, hints and problems in lines of their own, and nothing else."""
+    lines = stderr.splitlines()
+    assert lines, "nothing was said"
+    assert all(line.startswith(LINE_STARTS) for line in lines), stderr
+    assert [line.startswith("zops: error: ") for line in lines].count(True) == 1, stderr
+    assert lines[0].startswith("zops: error: "), stderr
+    assert about in stderr, stderr
+
+
+def refuse(
+    zops: ZopsHere, *arguments: str | Path, exit_code: int = 3, about: str = "", watched: Watched
+) -> str:
+    """Run a command that must end with `exit_code`, one error, and no trace; returns stderr."""
+    with watched.unchanged():
+        done = zops(*arguments, exit_code=exit_code)
+    assert done.stdout == ""
+    assert_said_no(done.stderr, about=about)
+    return done.stderr
