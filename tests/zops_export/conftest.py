@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.reading import REAL_EXPORTS, WholeExport, unpack
+from tests.zops_export.spoiling import Watched
 from zcore.program import run
 from zcore.testing.commands import Completed
 
@@ -107,13 +110,43 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return folder
 
 
+LIGHT_USER_MESSAGES = 40
+
+
+@pytest.fixture(scope="session")
+def light(unpacked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the real export `full` with most user messages taken out, to be fast."""
+    target = tmp_path_factory.mktemp("light") / "export"
+    shutil.copytree(unpacked("full"), target)
+    stats = json.loads((target / "stats.json").read_bytes())
+    for path in target.glob("messages-*.json"):
+        rows = json.loads(path.read_bytes())
+        del rows["zerver_usermessage"][LIGHT_USER_MESSAGES:]
+        path.write_text(json.dumps(rows))
+        stats[path.stem]["zerver_usermessage"] = LIGHT_USER_MESSAGES
+    (target / "stats.json").write_text(json.dumps(stats))
+    return target
+
+
 @pytest.fixture
-def copied(unpacked: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
-    """`copied("full")`: the folder of a real export, where files may be replaced (not changed)."""
+def light_copy(light: Path, tmp_path: Path) -> Path:
+    """A copy of `light` where files may be replaced (not changed: they are hard links)."""
+    target = tmp_path / "export"
+    shutil.copytree(light, target, copy_function=os.link)
+    return target
 
-    def copy(name: str) -> Path:
-        target = tmp_path / "export"
-        shutil.copytree(unpacked(name), target, copy_function=os.link)
-        return target
 
-    return copy
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files: where the work folders of imports are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def watched(sqlite_database: Database, zops_here: ZopsHere, temporary: Path) -> Watched:
+    """`zops_here` works on a SQLite database now; this sees what it leaves there and elsewhere."""
+    zops_here.on(sqlite_database)
+    return Watched(sqlite_database, zops_here.home, zops_here.uploads, temporary)
