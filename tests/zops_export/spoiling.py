@@ -73,7 +73,7 @@ class Watched:
         with self.database.read() as connection:
             return {
                 table.name: sorted(map(tuple, connection.execute(_as_text(table))), key=repr)
-                for table in metadata.sorted_tables
+                for table in metadata.tables.values()
             }
 
     @contextmanager

@@ -167,5 +167,6 @@ def _given_or_asked(label: str, flag: str, argument: str | None, option: str | N
             f"no {label.lower()} was given, and there is no terminal to ask for it at",
             hint=f"give {flag}",
         )
-    answer: str = click.prompt(label, err=True)
+    with current().stop.at_once():  # Ctrl-C at a question ends the program, as everywhere
+        answer: str = click.prompt(label, err=True)
     return answer

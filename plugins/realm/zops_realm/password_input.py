@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from zcore import Refused, UsageError
+from zcore import Refused, UsageError, current
 
 FLAGS_HINT = "give --password-file FILE, --password-stdin, or --no-password"
 MOST_BYTES = 4096
@@ -45,9 +45,10 @@ class PasswordSource:
             return _from_file(self.file)
         if self.from_stdin:
             return _decoded(sys.stdin.buffer.read(MOST_BYTES), "standard input")
-        password: str = click.prompt(
-            "Password", hide_input=True, confirmation_prompt=True, err=True
-        )
+        with current().stop.at_once():  # Ctrl-C at a question ends the program, as everywhere
+            password: str = click.prompt(
+                "Password", hide_input=True, confirmation_prompt=True, err=True
+            )
         return password
 
 
