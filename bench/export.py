@@ -79,9 +79,7 @@ def main() -> None:
     words = parser.parse_args()
     with tempfile.TemporaryDirectory("-zops-bench") as folder:
         home = Path(folder)
-        path = words.export or make_export(
-            home / "made", words.source, "--times", str(words.times)
-        )
+        path = words.export or make_export(home / "made", words.source, "--times", str(words.times))
         with postgres_server() as server, new_database(server, home) as url:
             run_zops("import", REALM, path, home=home, database=url)
             prepare(url)

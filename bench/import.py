@@ -13,8 +13,10 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
+from psycopg2 import sql
 
 from bench.make_realm import PACKAGED
 from bench.running import (
@@ -27,7 +29,9 @@ from bench.running import (
     table,
     timed,
 )
-from zcore.testing.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from zcore.testing.postgres import PostgresServer
 
 REALM = "measured"
 COPIED = ("zerver_message", "zerver_usermessage")
@@ -43,8 +47,8 @@ def keep_rows(url: str, folder: Path) -> None:
         for name in COPIED:
             with (folder / f"{name}.copy").open("wb") as file:
                 cursor.copy_expert(f"COPY {name} TO STDOUT", file, size=1 << 16)
-            cursor.execute(f"DELETE FROM {name}")
-            cursor.execute(f"VACUUM FULL ANALYZE {name}")
+            for statement in ("DELETE FROM {}", "VACUUM FULL ANALYZE {}"):
+                cursor.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
 def copy_in(url: str, folder: Path) -> None:

@@ -226,7 +226,9 @@ def read_messages(folder: Path) -> Iterator[tuple[Row, list[Row]]]:
             yield message, owned[message["id"]]
 
 
-def write_stats(source: Path, target: Path, realm: Tables, counts: dict[str, dict[str, int]]) -> None:
+def write_stats(
+    source: Path, target: Path, realm: Tables, counts: dict[str, dict[str, int]]
+) -> None:
     """`stats.json`, with the new numbers of rows."""
     path = source / "stats.json"
     stats = read_json(path) if path.exists() else {}

@@ -64,7 +64,9 @@ class WiderRealm:
                 | {"full_name": f"{model['full_name']} {number}", "avatar_source": "G"}
             )
             for row in subscriptions[model["recipient"]]:
-                self._add("zerver_subscription", row | {"recipient": recipient, "user_profile": user})
+                self._add(
+                    "zerver_subscription", row | {"recipient": recipient, "user_profile": user}
+                )
             for row in memberships[model["id"]]:
                 self._add("zerver_usergroupmembership", row | {"user_profile": user})
 
@@ -88,7 +90,9 @@ class WiderRealm:
             like = subscriptions[model["recipient"]] or self._tables["zerver_subscription"][:1]
             for place, user in enumerate(users):
                 row = like[place % len(like)] | {"active": True}
-                self._add("zerver_subscription", row | {"recipient": recipient, "user_profile": user})
+                self._add(
+                    "zerver_subscription", row | {"recipient": recipient, "user_profile": user}
+                )
             audiences.by_recipient[model["recipient"]].append(Audience(recipient, tuple(users)))
         return audiences
 

@@ -12,9 +12,7 @@ commands never show a driver's traceback.
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy as sa
@@ -23,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from zcore.database_errors import translated
+from zcore.database_file import file_of, is_there, make_file, require_file
 from zcore.errors import Refused
 from zcore.rows_in import Writer
 from zcore.rows_out import PostgresSnapshot, Snapshot, SQLiteSnapshot
@@ -83,12 +82,11 @@ class Database:
         """
         parsed = parse_url(url)
         if parsed.get_backend_name() == "sqlite":
-            fresh = _sqlite_file(parsed, create=create)
-            database = cls(parsed, is_default=is_default)
-            if fresh:
-                database.create_tables()
-        else:
-            database = cls(parsed, is_default=is_default)
+            path = file_of(parsed)
+            if create and not is_there(path):
+                make_file(path, lambda draft: _make_tables(parsed.set(database=str(draft))))
+            require_file(path)
+        database = cls(parsed, is_default=is_default)
         with database.read():
             pass
         return database
@@ -99,9 +97,7 @@ class Database:
 
         if self.dialect == "sqlite":  # so that reading and writing do not wait for each other
             with translated(self), self.engine.connect() as connection:
-                cursor = connection.connection.cursor()
-                cursor.execute("PRAGMA journal_mode = WAL")
-                cursor.close()
+                _outside_of_transactions(connection, "PRAGMA journal_mode = WAL")
         with self.begin() as connection:
             create_tables(connection)
 
@@ -183,32 +179,25 @@ def parse_url(url: str) -> URL:
     raise Refused(f"zops does not know databases of the kind {name!r}", hint=hint)
 
 
-def _sqlite_file(url: URL, *, create: bool) -> bool:
-    """Make sure that the file is there. True when it was created by this call, 0600."""
-    if not url.database or url.database == ":memory:":
-        raise Refused(
-            "a database in memory would be gone at the end of the command",
-            hint="name a file: sqlite:////path/to/file",
-        )
-    path = Path(url.database)
-    if path.is_dir():
-        raise Refused(f"{path} is a folder, not a database file")
-    if path.exists():
-        return create and path.stat().st_size == 0
-    if not create:
-        raise Refused(
-            f"there is no database file {path}",
-            code="no-database",
-            hint="create it with 'zops db init', or name the right file",
-        )
+def _make_tables(url: URL) -> None:
+    """Fill the empty SQLite file."""
+    database = Database(url)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:  # another process was faster, and fills it
-        return False
-    except OSError as error:
-        raise Refused(f"cannot create the database file {path}: {error.strerror}") from error
-    return True
+        database.create_tables()
+    finally:
+        database.close()
+
+
+def _outside_of_transactions(connection: sa.Connection, statement: str) -> None:
+    """Run what SQLite refuses inside of one."""
+    driver_error = connection.dialect.loaded_dbapi.Error
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement)
+    except driver_error as error:
+        raise DBAPIError.instance(statement, None, error, driver_error) from error
+    finally:
+        cursor.close()
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

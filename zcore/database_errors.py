@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -31,20 +32,21 @@ SQLITE_MESSAGES = (
 @contextmanager
 def translated(database: Database) -> Iterator[None]:
     """Turn the driver's exceptions into one of our errors; everything else passes."""
+    before = sys.exception()  # being handled around us: no cause of what happens in here
     try:
         yield
     except DBAPIError as error:
-        first = _first_cause(error)
+        first = _first_cause(error, before)
         if isinstance(first, ZopsError):  # what went wrong first; then the rollback failed too
             raise first from error
         raise explain(database, first) from error
 
 
-def _first_cause(error: DBAPIError) -> DBAPIError | ZopsError:
-    """The first of our or the driver's errors that led to this one."""
+def _first_cause(error: DBAPIError, before: BaseException | None) -> DBAPIError | ZopsError:
+    """The first of our or the driver's errors, after `before`, that led to this one."""
     found: DBAPIError | ZopsError = error
     link: BaseException | None = error
-    while link is not None:
+    while link is not None and link is not before:
         if isinstance(link, (DBAPIError, ZopsError)):
             found = link
         link = link.__context__

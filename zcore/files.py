@@ -7,15 +7,19 @@ slashes; whatever a key says, nothing outside of the store's folder is read or w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import secrets
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from zcore.errors import Failed, Refused
+from zcore.private_folders import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 AVATAR_SALT_FILE = "avatar_salt"
 COPY_BYTES = 1 << 20
+PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +66,20 @@ class FileStore(Protocol):
 
 
 class LocalStore:
-    """A folder as a file store. Files are made 0600, folders 0700."""
+    """A folder as a file store. Files are made 0600, folders 0700.
 
-    def __init__(self, root: Path) -> None:
+    `made` lists the folders that had to be made, for stores that share a folder above them.
+    """
+
+    def __init__(self, root: Path, made: set[Path] | None = None) -> None:
         self.root = root
+        self._made = set() if made is None else made
 
     def open(self, key: str) -> BinaryIO:
         """See `FileStore.open`."""
-        return self._path(key).open("rb")
+        path = self._path(key)
+        with _explained("read", path):
+            return path.open("rb")
 
     def put(self, key: str, content: BinaryIO) -> int:
         """See `FileStore.put`."""
@@ -76,11 +87,14 @@ class LocalStore:
         try:
             self._make_folder(path.parent)
             return self._write(path, content)
-        except OSError as error:
-            raise Failed(f"cannot write {path}: {error.strerror}") from error
+        except BaseException as error:
+            self._remove_own_empty_folders()
+            if isinstance(error, OSError):
+                raise Failed(f"cannot write {path}: {error.strerror or error}") from error
+            raise
 
     def _write(self, path: Path, content: BinaryIO) -> int:
-        aside = path.with_name(f".{secrets.token_hex(8)}.partial")
+        aside = _partial(path)
         descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as target:
@@ -96,27 +110,42 @@ class LocalStore:
     def find(self, key: str) -> StoredFile | None:
         """See `FileStore.find`."""
         path = self._path(key)
-        if not path.is_file():
-            return None
-        found = path.stat()
-        return StoredFile(key, found.st_size, found.st_mtime)
+        with _explained("read", path):
+            return _stored(key, path)
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
         """See `FileStore.list`."""
         top = self._path(prefix)
-        for path in sorted(top.rglob("*")) if top.is_dir() else []:
-            if path.is_file() and not path.is_symlink():
-                found = path.stat()
-                key = path.relative_to(self.root).as_posix()
-                yield StoredFile(key, found.st_size, found.st_mtime)
+        with _explained("read", top):
+            paths = top.rglob("*") if top.is_dir() else iter(())
+            found = {path.relative_to(self.root).as_posix(): path for path in paths}
+        for key, path in sorted(found.items()):
+            if not path.is_symlink() and not PARTIAL.fullmatch(path.name):
+                with _explained("read", path):
+                    stored = _stored(key, path)
+                if stored is not None:
+                    yield stored
 
     def delete(self, prefix: str) -> None:
         """See `FileStore.delete`."""
         path = self._path(prefix)
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return  # a file stands where its folder would be: so it is not there
+        except OSError as error:
+            raise Failed(f"cannot delete {path}: {error.strerror}") from error
+        self._remove_own_empty_folders()
+
+    def _remove_own_empty_folders(self) -> None:
+        """Folders that this store had to make and that nothing is in any more."""
+        for folder in sorted(self._made, reverse=True):  # what is inside of a folder comes first
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+                self._made.remove(folder)
 
     def _path(self, key: str) -> Path:
         """The file of a key, inside the root even through symbolic links."""
@@ -124,23 +153,45 @@ class LocalStore:
         if not parts or "\0" in key or key.startswith("/") or ".." in parts:
             raise Refused(f"{key!r} does not name a file inside the file store")
         path = self.root.joinpath(*parts)
-        if not path.resolve().is_relative_to(self.root.resolve()):
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):
             raise Refused(f"{key!r} leads outside of {self.root} through a symbolic link")
         return path
 
     def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        if folder != self.root:
-            self._make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True, parents=folder == self.root)
-        self._give_to_owner(folder)
+        for new in make_private_folder(folder):
+            self._made.add(new)
+            self._give_to_owner(new)
 
     def _give_to_owner(self, path: Path) -> None:
-        """Run by root beside a server, files must belong to the server's user, as the root does."""
-        if os.geteuid() == 0 and self.root.is_dir():
-            owner = self.root.stat()
+        """Run by root beside a server, files must belong to the server's user, as their folder."""
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
             os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _stored(key: str, path: Path) -> StoredFile | None:
+    """The file of the key `key`; None when there is none, or none any more."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return StoredFile(key, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
+
+
+def _partial(path: Path) -> Path:
+    """Another name beside `path`, for what is not complete yet."""
+    return path.with_name(f".{secrets.token_hex(8)}.partial")
+
+
+@contextlib.contextmanager
+def _explained(doing: str, path: Path) -> Iterator[None]:
+    """What the system says becomes `Failed`; that a file is not there stays as it is."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Failed(f"cannot {doing} {path}: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +217,10 @@ class FileStores:
                 hint="set ZOPS_UPLOADS to a folder laid out as Zulip's LOCAL_UPLOADS_DIR",
             )
         root = Path(settings.uploads)
+        made: set[Path] = set()
         return cls(
-            uploads=LocalStore(root / "files"),
-            avatars=LocalStore(root / "avatars"),
+            uploads=LocalStore(root / "files", made),
+            avatars=LocalStore(root / "avatars", made),
             avatar_salt=settings.avatar_salt or own_avatar_salt(settings.home),
         )
 
@@ -197,13 +249,30 @@ def own_avatar_salt(home: Path) -> str:
     """The salt of the data folder, made at first use. Raises `Failed` when it cannot be kept."""
     path = home / AVATAR_SALT_FILE
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
+        make_private_folder(home)
+        if not path.exists():
+            _make_salt(path)
+        salt = path.read_text("ascii").strip()
     except OSError as error:
         raise Failed(f"cannot keep the avatar salt in {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "w") as file:
-        salt = secrets.token_hex(16)
-        file.write(salt)
+    except UnicodeDecodeError:
+        salt = ""
+    if not salt:
+        raise Failed(f"there is no avatar salt in {path}", hint="restore the file from a backup")
     return salt
+
+
+def _make_salt(path: Path) -> None:
+    """Make the file, complete from its first moment; another process may be faster."""
+    aside = _partial(path)
+    descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(16))
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        aside.rename(path)
+    finally:
+        aside.unlink(missing_ok=True)

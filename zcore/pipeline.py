@@ -74,8 +74,9 @@ class MemoryJournal:
 def in_order(stages: Iterable[Stage]) -> list[Stage]:
     """The stages in an order that keeps every `needs`, `before` and `after`.
 
-    Raises `Refused` for two stages of one name, a needed stage that is not there, a replaced
-    stage that is not there, and a circle.
+    A stage that replaces another has its place: what the other needs, is before and after, and
+    whoever names the other. Raises `Refused` for two stages of one name, two that replace the
+    same one, a needed or replaced stage that is not there, and a circle.
     """
     chosen = _by_name(stages)
     predecessors = _predecessors(chosen)
@@ -92,24 +93,58 @@ def in_order(stages: Iterable[Stage]) -> list[Stage]:
 
 
 def _by_name(stages: Iterable[Stage]) -> dict[str, Stage]:
-    """The stages that take part, each under the name that others know it by."""
+    """The stages that take part, by name, with every replaced name put right."""
     everything = list(stages)
-    chosen: dict[str, Stage] = {}
+    plain = _distinct(stage for stage in everything if stage.replaces is None)
+    stand_ins = _stand_ins(everything, plain)
+    staying = (stage for name, stage in plain.items() if name not in stand_ins)
+    return _distinct(
+        _resolved(stage, plain, stand_ins) for stage in (*staying, *stand_ins.values())
+    )
+
+
+def _distinct(stages: Iterable[Stage]) -> dict[str, Stage]:
+    found: dict[str, Stage] = {}
+    for stage in stages:
+        if stage.name in found:
+            raise Refused(f"two stages are called {stage.name!r}", code="stage-name")
+        found[stage.name] = stage
+    return found
+
+
+def _stand_ins(everything: Iterable[Stage], plain: Mapping[str, Stage]) -> dict[str, Stage]:
+    """For each replaced name, the stage that stands in."""
+    found: dict[str, Stage] = {}
     for stage in everything:
-        if stage.replaces is None:
-            if stage.name in chosen:
-                raise Refused(f"two stages are called {stage.name!r}", code="stage-name")
-            chosen[stage.name] = stage
-    for stage in everything:
-        if stage.replaces is not None:
-            if stage.replaces not in chosen:
-                raise Refused(
-                    f"stage {stage.name!r} replaces {stage.replaces!r}, which is not there",
-                    code="stage-unknown",
-                )
-            old = chosen[stage.replaces]
-            chosen[stage.replaces] = replace(stage, needs=(*old.needs, *stage.needs))
-    return chosen
+        replaced = stage.replaces
+        if replaced is None:
+            continue
+        if replaced not in plain:
+            raise Refused(
+                f"stage {stage.name!r} replaces {replaced!r}, which is not there",
+                code="stage-unknown",
+            )
+        if replaced in found:
+            both = " and ".join(sorted((repr(found[replaced].name), repr(stage.name))))
+            raise Refused(f"stages {both} both replace {replaced!r}", code="stage-name")
+        found[replaced] = stage
+    return found
+
+
+def _resolved(stage: Stage, plain: Mapping[str, Stage], stand_ins: Mapping[str, Stage]) -> Stage:
+    """`stage` with the place of what it replaces, and the names of those that stand in."""
+
+    def present(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(stand_ins[name].name if name in stand_ins else name for name in names)
+
+    old = plain[stage.replaces] if stage.replaces is not None else None
+    return replace(
+        stage,
+        needs=present(stage.needs + (old.needs if old else ())),
+        before=present(stage.before + (old.before if old else ())),
+        after=present(stage.after + (old.after if old else ())),
+        replaces=None,
+    )
 
 
 def _predecessors(chosen: Mapping[str, Stage]) -> dict[str, set[str]]:
@@ -141,30 +176,30 @@ def run(
     naming the stage, with the cause attached.
     """
     ordered = in_order(stages)
-    predecessors = _predecessors({stage.replaces or stage.name: stage for stage in ordered})
     if threads <= 1:
         for stage in ordered:
             may_go_on()
             _run_one(stage, job, journal)
         return
-    _run_side_by_side(ordered, predecessors, job, journal, threads, may_go_on)
+    _run_side_by_side(ordered, job, journal, threads, may_go_on)
 
 
 def _run_side_by_side(
     ordered: Sequence[Stage],
-    predecessors: Mapping[str, set[str]],
     job: Job,
     journal: Journal,
     threads: int,
     may_go_on: Callable[[], None],
 ) -> None:
-    waiting = {stage.replaces or stage.name: stage for stage in ordered}
+    waiting = {stage.name: stage for stage in ordered}
+    predecessors = _predecessors(waiting)
     running: dict[Future[None], str] = {}
     unfinished = set(waiting)
     with ThreadPoolExecutor(threads, thread_name_prefix="zops-stage") as pool:
         while unfinished:
             may_go_on()
-            for name in [n for n in waiting if not predecessors[n] & unfinished]:
+            ready = [name for name in waiting if not predecessors[name] & unfinished]
+            for name in ready[: threads - len(running)]:
                 running[pool.submit(_run_one, waiting.pop(name), job, journal)] = name
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:

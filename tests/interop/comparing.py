@@ -66,9 +66,7 @@ IGNORED_EVENTS = {
 Describe = Callable[[object, "Row"], object]
 
 
-def differences(
-    one: WholeExport, other: WholeExport, *, other_database: bool = False
-) -> list[str]:
+def differences(one: WholeExport, other: WholeExport, *, other_database: bool = False) -> list[str]:
     """What only one of two exports carries, a line each, a few for each table; empty: nothing.
 
     `other_database`: `other` is no copy of `one`, but was made from a copy of its organization.
@@ -102,7 +100,7 @@ def differences_by_id(
         ]
         if [row.get("id") for row in rows[0]] != sorted(row.get("id", 0) for row in rows[0]):
             found.append(f"{key}: the rows are not in order of their ids")
-        found += _compared(key, *([(json.dumps(row), row) for row in some] for some in rows))
+        found += _compared(key, *([_as_text(row) for row in some] for some in rows))
     return found
 
 

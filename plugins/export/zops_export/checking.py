@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,7 +15,8 @@ from zops_export.export_index import (
     referenced_tables,
     table_of_key,
 )
-from zops_export.id_maps import identical
+from zops_export.export_layout import MESSAGE_FILE, lost_messages
+from zops_export.id_maps import IdMap, first_duplicate, identical
 from zops_export.json_rows import JsonRow, NotJson, read_document
 from zops_export.row_conversion import Notes, RowConverter
 from zops_export.text_rewriting import TextRewriter
@@ -43,20 +43,25 @@ def check_export(
     source: ExportSource, index: ExportIndex, may_go_on: Callable[[], None] = lambda: None
 ) -> Checked:
     """Check every row's keys and references, the numbering, and files against their records."""
-    checked = Checked()
-    _check_ids(index, checked)
+    checked = Checked(check_index(source, index))
     _check_rows(source, index, checked, may_go_on)
-    _check_attachment_links(index, checked)
     _check_files(source, index, checked)
-    _check_counts(source, index, checked)
     return checked
 
 
-def _check_ids(index: ExportIndex, checked: Checked) -> None:
+def check_index(source: ExportSource, index: ExportIndex) -> Notes:
+    """What is wrong with the numbering, the links of attachments, and the numbers of rows.
+
+    An import checks no more than this before it writes; it looks at each row on its way.
+    """
+    notes = Notes()
     for table, ids in sorted(index.ids.items()):
-        if len(set(ids)) != len(ids):
-            twice = [ident for ident, count in Counter(ids).items() if count > 1]
-            checked.notes.problem("duplicate-id", f"{table} has the id {twice[0]} more than once")
+        twice = first_duplicate(ids)
+        if twice is not None:
+            notes.problem("duplicate-id", f"{table} has the id {twice} more than once")
+    _check_attachment_links(index, notes)
+    _check_counts(source, index, notes)
+    return notes
 
 
 def _check_rows(
@@ -90,24 +95,25 @@ def _check_rows(
                 converter.row(row)
 
 
-def _check_attachment_links(index: ExportIndex, checked: Checked) -> None:
-    known = {
-        "messages": set(index.ids["zerver_message"]),
-        "scheduled_messages": set(index.ids["zerver_scheduledmessage"]),
-    }
-    for row in index.attachments:
-        for key, ids in known.items():
-            for ident in _listed(row, key):
-                if ident not in ids:
-                    checked.notes.problem(
+def _check_attachment_links(index: ExportIndex, notes: Notes) -> None:
+    targets = {"messages": "zerver_message", "scheduled_messages": "zerver_scheduledmessage"}
+    for key, table in targets.items():
+        known = IdMap(index.ids[table], index.ids[table]).get
+        for row in index.attachments:
+            for ident in _listed(row, key, notes):
+                if not isinstance(ident, int) or known(ident) is None:
+                    notes.problem(
                         "dangling-reference",
                         f"zerver_attachment {row['id']}: {key} {ident!r} is not in the export",
                     )
 
 
-def _listed(row: JsonRow, key: str) -> list[object]:
-    value = row.get(key)
-    return value if isinstance(value, list) else []
+def _listed(row: JsonRow, key: str, notes: Notes) -> list[object]:
+    value = row.get(key, [])
+    if isinstance(value, list):
+        return value
+    notes.problem("bad-row", f"zerver_attachment {row['id']}: {key} is no list")
+    return []
 
 
 def _check_files(source: ExportSource, index: ExportIndex, checked: Checked) -> None:
@@ -126,8 +132,11 @@ def _check_files(source: ExportSource, index: ExportIndex, checked: Checked) -> 
             )
 
 
-def _check_counts(source: ExportSource, index: ExportIndex, checked: Checked) -> None:
-    """`stats.json` says how many rows there were when the export was made."""
+def _check_counts(source: ExportSource, index: ExportIndex, notes: Notes) -> None:
+    """`stats.json` says how many rows there were when the export was made.
+
+    Raises `NotAnExport` for a message file that it knows and that is not there.
+    """
     if STATS not in source.names:
         return
     with source.open(STATS) as stream:
@@ -137,10 +146,12 @@ def _check_counts(source: ExportSource, index: ExportIndex, checked: Checked) ->
     for file, counts in sorted(stats.items()):
         if not isinstance(counts, dict):
             continue
+        if MESSAGE_FILE.fullmatch(f"{file}.json") and f"{file}.json" not in source.names:
+            raise lost_messages(f"{file}.json")
         found = index.by_file.get(file, {})
         for key, count in counts.items():
             if found.get(key, 0) != count:
-                checked.notes.problem(
+                notes.problem(
                     "rows-missing",
                     f"{file}.json has {found.get(key, 0)} rows of {key}; there were {count}",
                 )

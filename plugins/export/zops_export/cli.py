@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from zops_export.selection import Mode
 
 
+# Whether it is there and can be read is said by what uses it, with the exit code for that.
+A_PATH = click.Path(path_type=Path, readable=False)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
@@ -22,7 +26,7 @@ def _cores() -> int:
 @click.option("-r", "--realm", required=True, metavar="R", help="Subdomain, or id:N, or ''.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=A_PATH,
     metavar="PATH",
     help="A new folder, or an archive when it ends in .tar.gz."
     "  [default: an archive here, named by realm and time]",
@@ -82,7 +86,7 @@ def _mode(full: bool, public_only: bool, with_consent: bool) -> Mode:
 
 @click.command("import")
 @click.argument("subdomain")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=A_PATH)
 @click.option("--name", metavar="NAME", help="The organization's name.  [default: as exported]")
 @click.option(
     "--allow-reserved-subdomain", is_flag=True, help="Use SUBDOMAIN though the word is reserved."
@@ -109,7 +113,7 @@ def import_(
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=A_PATH)
 def verify(path: Path) -> Result:
     """Say whether the export at PATH is whole and coherent.
 
@@ -125,7 +129,7 @@ def verify(path: Path) -> Result:
 @click.command()
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path),
+    type=A_PATH,
     metavar="FOLDER",
     help="Work in this new folder.  [default: a new one in the temporary folder]",
 )

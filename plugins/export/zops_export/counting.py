@@ -6,7 +6,10 @@ import sqlalchemy as sa
 
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, table_facts
+from zops_export.row_stages import REALM_EXPORTED
 from zops_export.selection import Selection, messages, user_messages, users
+
+audit_log = tables["zerver_realmauditlog"]
 
 
 def count_rows(connection: sa.Connection, selection: Selection) -> dict[str, int]:
@@ -28,6 +31,7 @@ def count_rows(connection: sa.Connection, selection: Selection) -> dict[str, int
             counts[table.name] = connection.execute(query).scalar_one()
         elif table_facts(table).keys:
             counts[table.name] = _count(connection, selection.where(table), table)
+    counts[audit_log.name] += not _is_marked(connection, selection)  # an export adds the mark
     return dict(sorted(counts.items()))
 
 
@@ -36,3 +40,9 @@ def _count(
 ) -> int:
     query = sa.select(sa.func.count()).select_from(table).where(condition)
     return connection.execute(query).scalar_one()
+
+
+def _is_marked(connection: sa.Connection, selection: Selection) -> bool:
+    """Does the audit log say that the realm was exported?"""
+    mark = sa.and_(selection.where(audit_log), audit_log.c.event_type == REALM_EXPORTED)
+    return _count(connection, mark, audit_log) > 0

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, references, table_facts
-from zops_export.export_source import RECORDS, ExportSource, NotAnExport
+from zops_export.export_layout import RECORDS, NotAnExport
 from zops_export.json_rows import JsonRow, NotJson, Rows, read_records, read_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import sqlalchemy as sa
+
+    from zops_export.export_source import ExportSource
 
 DATA_FILES = ("realm.json", "attachment.json", "analytics.json")
 
@@ -106,14 +108,18 @@ def blocks(source: ExportSource, name: str) -> Iterator[Rows]:
         yield from read_tables(stream, name)
 
 
-def read_index(source: ExportSource) -> ExportIndex:
-    """Read the whole export once. Raises `NotJson` or `NotAnExport`."""
+def read_index(source: ExportSource, may_go_on: Callable[[], None] = lambda: None) -> ExportIndex:
+    """Read the whole export once. Raises `NotJson` or `NotAnExport`.
+
+    `may_go_on` is called often, and raises to stop that.
+    """
     index = ExportIndex()
     for table in referenced_tables():
         index.ids[table] = array("q")
     for name in data_files(source):
         counts = index.by_file.setdefault(name.removesuffix(".json"), {})
         for block in blocks(source, name):
+            may_go_on()
             counts[block.table] = counts.get(block.table, 0) + len(block.rows)
             _take(index, block, name)
     for counts in index.by_file.values():
@@ -130,6 +136,7 @@ def _take(index: ExportIndex, block: Rows, name: str) -> None:
     if table is None:
         return
     if block.table == "zerver_userprofile_crossrealm":
+        _require(block, name, {"id": int, "recipient_id": int, "email": str})
         index.bots.extend(block.rows)
         return
     if table.name in index.ids:
@@ -140,13 +147,24 @@ def _take(index: ExportIndex, block: Rows, name: str) -> None:
     if table.name == "zerver_realm":
         index.realm = block.rows[0] if block.rows else {}
     elif table.name == "zerver_client":
+        _require(block, name, {"name": str})
         index.clients.extend(block.rows)
     elif table.name == "zerver_attachment":
+        _require(block, name, {"path_id": str})
         index.attachments.extend(block.rows)
     for column, lookup in _lookup_columns().get(table.name, ()):
         index.lookups.setdefault(lookup, {}).update(
             (row["id"], row.get(column)) for row in block.rows
         )
+
+
+def _require(block: Rows, name: str, kinds: Mapping[str, type]) -> None:
+    """Raise `NotJson` unless every row has these keys, with values of these kinds."""
+    for row in block.rows:
+        for key, kind in kinds.items():
+            if not isinstance(row.get(key), kind):
+                place = f"{block.table} {row.get('id', '(no id)')}"
+                raise NotJson(f"{name}: {place} has no usable {key!r}")
 
 
 def _require_keys(index: ExportIndex, source: ExportSource) -> None:

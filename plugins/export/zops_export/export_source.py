@@ -7,43 +7,21 @@ the second hands out the files one after the other.
 
 from __future__ import annotations
 
-import re
+import os
 import shutil
-import tarfile
+import stat
 import tempfile
-import zlib
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, Protocol
-
-from isal import igzip
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from zcore import Failed, Refused
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-
-FILE_FOLDERS = ("avatars", "emoji", "realm_icons", "uploads")
-RECORDS = "records.json"
-REQUIRED = (
-    "migration_status.json",
-    "realm.json",
-    "attachment.json",
-    "avatars/records.json",
-    "uploads/records.json",
-)
-MESSAGE_FILE = re.compile(r"messages-(\d{6,})\.json(\.partial|\.locked)?")
-JSON_MEMBER = re.compile(r"[a-z_-]+\.json|messages-\d{6,}\.json(\.partial|\.locked)?")
-GZIP_MAGIC = b"\x1f\x8b"
-COPY_BYTES = 1 << 20
+from zops_export.archive_reading import COPY_BYTES, read_members
+from zops_export.export_layout import REQUIRED, NotAnExport, may_hold_json, message_files
 
 NamedFile = tuple[str, BinaryIO]
-
-
-class NotAnExport(Refused):
-    """What was named is no export, or a damaged one."""
-
-    code = "not-an-export"
+MayGoOn = Callable[[], None]
 
 
 class ExportSource(Protocol):
@@ -63,16 +41,30 @@ class ExportSource(Protocol):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[ExportSource]:
-    """The export at `path`, a folder or `.tar.gz`. Raises `NotAnExport` when it is none."""
-    path = path.expanduser()
-    if path.is_dir():
+def opened(path: Path, may_go_on: MayGoOn = lambda: None) -> Iterator[ExportSource]:
+    """The export at `path`, a folder or `.tar.gz`. Raises `NotAnExport` when it is none.
+
+    `may_go_on` is called often while an archive is looked through, and raises to stop that.
+    """
+    path = Path(os.path.expanduser(path))
+    kind = _kind(path)
+    if stat.S_ISDIR(kind):
         yield _checked(FolderSource(path))
-    elif path.is_file():
-        with ArchiveSource(path) as source:
+    elif stat.S_ISREG(kind):
+        with ArchiveSource(path, may_go_on) as source:
             yield _checked(source)
     else:
-        raise NotAnExport(f"there is no export {path}", code="no-such-export")
+        raise NotAnExport(f"{path} is neither a folder nor an archive")
+
+
+def _kind(path: Path) -> int:
+    """The mode of the file or folder."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotAnExport(f"there is no export {path}", code="no-such-export") from None
+    except OSError as error:
+        raise Refused(f"cannot read {path}: {error.strerror}") from error
 
 
 def _checked(source: ExportSource) -> ExportSource:
@@ -84,27 +76,6 @@ def _checked(source: ExportSource) -> ExportSource:
     return source
 
 
-def message_files(names: frozenset[str]) -> tuple[str, ...]:
-    """The message files in order. Raises `NotAnExport` when one is missing or unfinished."""
-    finished: set[int] = set()
-    for name in names:
-        if match := MESSAGE_FILE.fullmatch(name):
-            if match.group(2):
-                raise NotAnExport(
-                    f"{name} is there: the export was never finished",
-                    hint="make the export again",
-                )
-            finished.add(int(match.group(1)))
-    for number in range(1, len(finished) + 1):
-        if number not in finished:
-            raise NotAnExport(
-                f"messages-{number:06d}.json is missing: the messages in it are lost",
-                code="message-file-missing",
-                hint="take another copy of the export, or make it again",
-            )
-    return tuple(f"messages-{number:06d}.json" for number in sorted(finished))
-
-
 class FolderSource:
     """An export as a folder. Symbolic links in it are not followed."""
 
@@ -114,12 +85,19 @@ class FolderSource:
         self.message_files = message_files(self.names)
 
     def _walk(self) -> Iterator[str]:
-        for found in self.path.rglob("*"):
-            name = found.relative_to(self.path).as_posix()
-            if found.is_symlink():
-                raise NotAnExport(f"{name} in {self.path} is a symbolic link; exports have none")
-            if found.is_file():
-                yield name
+        for folder, folders, files in os.walk(self.path, onerror=self._cannot_read):
+            for found in (Path(folder, name) for name in [*folders, *files]):
+                if found.is_symlink():
+                    name = found.relative_to(self.path).as_posix()
+                    raise NotAnExport(
+                        f"{name} in {self.path} is a symbolic link; exports have none"
+                    )
+            for name in files:
+                if (found := Path(folder, name)).is_file():
+                    yield found.relative_to(self.path).as_posix()
+
+    def _cannot_read(self, error: OSError) -> None:
+        raise Refused(f"cannot read {error.filename}: {error.strerror}") from error
 
     def open(self, name: str) -> BinaryIO:
         """See `ExportSource.open`."""
@@ -139,18 +117,29 @@ class FolderSource:
 
 
 class ArchiveSource:
-    """An export as a `.tar.gz` (or `.tar`), with its JSON in a private work folder."""
+    """An export as a `.tar.gz` (or `.tar`), with its JSON in a private work folder.
 
-    def __init__(self, path: Path) -> None:
+    In the archive everything is below one folder of any name, which is no part of the names here.
+    """
+
+    def __init__(self, path: Path, may_go_on: MayGoOn) -> None:
         self.path = path
-        self._work = Path()
         self.names: frozenset[str] = frozenset()
         self.message_files: tuple[str, ...] = ()
+        self._may_go_on = may_go_on
+        self._work = Path()
+        self._kept: dict[str, Path] = {}
+        self._top = ""
 
     def __enter__(self) -> ArchiveSource:
-        self._work = Path(tempfile.mkdtemp(prefix="zops-import-"))
         try:
-            self.names = frozenset(self._first_pass())
+            self._work = Path(tempfile.mkdtemp(prefix="zops-import-"))
+        except OSError as error:
+            raise self._no_room(error) from error
+        try:
+            members = self._first_pass()
+            self._top = _top_folder(members)
+            self.names = frozenset(name.removeprefix(self._top) for name in members)
             self.message_files = message_files(self.names)
         except BaseException:
             shutil.rmtree(self._work, ignore_errors=True)
@@ -162,105 +151,53 @@ class ArchiveSource:
 
     def open(self, name: str) -> BinaryIO:
         """See `ExportSource.open`."""
-        if name not in self.names:
+        kept = self._kept.get(self._top + name)
+        if kept is None:
             raise NotAnExport(f"{self.path} has no {name}")
-        return (self._work / name).open("rb")
+        return kept.open("rb")
 
     def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
         """See `ExportSource.files`."""
-        for name, content in self._members():
+        for member, content in read_members(self.path):
+            name = member.removeprefix(self._top)
             if name in wanted:
                 yield name, content
 
-    def _first_pass(self) -> Iterator[str]:
+    def _first_pass(self) -> set[str]:
+        """The names of all members; the JSON among them is kept."""
         seen: set[str] = set()
-        for name, content in self._members():
+        for name, content in read_members(self.path):
+            self._may_go_on()
             if name in seen:
                 raise NotAnExport(f"{self.path} has {name} twice")
             seen.add(name)
-            if _is_json(name):
+            if may_hold_json(name):
                 self._keep(name, content)
-            yield name
+        return seen
 
     def _keep(self, name: str, content: BinaryIO) -> None:
-        target = self._work / name
-        target.parent.mkdir(exist_ok=True, mode=0o700)
+        target = self._kept[name] = self._work / str(len(self._kept))
         try:
             with target.open("xb") as file:
-                shutil.copyfileobj(content, file, COPY_BYTES)
+                while block := content.read(COPY_BYTES):
+                    self._may_go_on()
+                    file.write(block)
         except OSError as error:
-            if isinstance(error, (EOFError, zlib.error)) or error.errno is None:
-                raise
-            raise Failed(
-                f"cannot keep the JSON of {self.path} in {self._work}: {error.strerror}",
-                hint="set TMPDIR to a folder with more room",
-            ) from error
+            raise self._no_room(error) from error
 
-    def _members(self) -> Iterator[NamedFile]:
-        """Every regular file, by its name inside the export. Raises `NotAnExport`."""
-        try:
-            with self._unpacked() as stream:
-                yield from self._files_in(stream)
-                while stream.read(COPY_BYTES):  # to the end, where the checksum is
-                    pass
-        except (EOFError, tarfile.TarError, igzip.BadGzipFile, zlib.error) as error:
-            raise self._damaged(error) from error
-        except OSError as error:
-            if error.errno is None:
-                raise self._damaged(error) from error
-            raise
-
-    def _files_in(self, stream: BinaryIO) -> Iterator[NamedFile]:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                name = _name_inside(member)
-                if name is None:
-                    continue
-                content = archive.extractfile(member)
-                if content is not None:
-                    yield name, content  # type: ignore[misc]  # a BufferedReader is one
-
-    @contextmanager
-    def _unpacked(self) -> Iterator[BinaryIO]:
-        with self.path.open("rb") as raw:
-            packed = raw.read(2) == GZIP_MAGIC
-            raw.seek(0)
-            if not packed:
-                yield raw
-                return
-            with igzip.IGzipFile(fileobj=raw, mode="rb") as stream:  # type: ignore[no-untyped-call]
-                yield stream  # type: ignore[misc]  # it reads bytes; it only lacks the name
-
-    def _damaged(self, error: Exception) -> NotAnExport:
-        return NotAnExport(
-            f"{self.path} is damaged or no archive: {_reason(error)}",
-            code="damaged-archive",
-            hint="take another copy of it, or make it again",
+    def _no_room(self, error: OSError) -> Failed:
+        reason = error.strerror or str(error)
+        return Failed(
+            f"cannot keep the JSON of {self.path} in {tempfile.gettempdir()}: {reason}"
+            if self._work != Path()
+            else f"cannot make a folder for temporary files: {reason}",
+            hint="set TMPDIR to a folder with more room",
         )
 
 
-def _reason(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return "it ends too early" if isinstance(error, EOFError) or "end" in text else text
-
-
-def _is_json(name: str) -> bool:
-    folder, _, base = name.rpartition("/")
-    return (not folder and JSON_MEMBER.fullmatch(base) is not None) or (
-        folder in FILE_FOLDERS and base == RECORDS
-    )
-
-
-def _name_inside(member: tarfile.TarInfo) -> str | None:
-    """The member's path below the one top folder; None for folders. Raises `NotAnExport`."""
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or "\0" in member.name:
-        raise NotAnExport(f"the archive has a member that leads outside of it: {member.name!r}")
-    if member.isdir():
-        return None
-    if not member.isreg():
-        raise NotAnExport(f"the archive has a member that is no ordinary file: {member.name!r}")
-    parts = path.parts
-    if len(parts) > 1 and not (parts[0] in FILE_FOLDERS and len(parts) > 1):
-        parts = parts[1:]
-    return "/".join(parts)
+def _top_folder(members: Collection[str]) -> str:
+    """The one folder that everything in an archive is in, with its slash; "" if there is none."""
+    tops = {name.partition("/")[0] for name in members}
+    if len(tops) == 1 and "realm.json" not in members:
+        return f"{tops.pop()}/"
+    return ""

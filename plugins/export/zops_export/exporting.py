@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zcore.rows_out import Snapshot
 
 MANIFEST = "zops-manifest.json"
+OTHER_OUTPUT = "choose another place with --output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,13 @@ def _target(options: ExportOptions, realm: Realm) -> Path:
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     name = f"zulip-export-{realm.string_id or 'root'}-{moment}{SUFFIX}"
     target = (options.output or Path(name)).expanduser().absolute()
-    if target.exists() or target.is_symlink():
-        raise Refused(
-            f"{target} is already there", code="exists", hint="choose another name with --output"
-        )
-    if not target.parent.is_dir():
-        raise Refused(f"there is no folder {target.parent}", hint="create it, or choose another")
+    try:
+        if target.exists() or target.is_symlink():
+            raise Refused(f"{target} is already there", code="exists", hint=OTHER_OUTPUT)
+        if not target.parent.is_dir():
+            raise Refused(f"there is no folder {target.parent}", hint=OTHER_OUTPUT)
+    except OSError as error:
+        raise Refused(f"cannot write {target}: {error.strerror}", hint=OTHER_OUTPUT) from error
     return target
 
 

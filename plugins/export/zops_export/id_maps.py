@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 Lookup = Callable[[int], int | None]
 
@@ -22,6 +23,7 @@ class IdMap:
         self.old = old
         self.new = new
         self.get: Lookup
+        self._ascending: array[int] | None = None
         if len(old) <= FEW:
             self._few = dict(zip(old, new, strict=True))
             self.get = self._few.get
@@ -35,7 +37,7 @@ class IdMap:
 
     def _sort(self) -> None:
         old = self.old
-        if all(old[i] < old[i + 1] for i in range(len(old) - 1)):
+        if _is_ascending(old):
             return
         order = sorted(range(len(old)), key=old.__getitem__)
         self.old = array("q", (old[i] for i in order))
@@ -45,24 +47,19 @@ class IdMap:
         place = bisect_left(self.old, ident)
         if place < len(self.old) and self.old[place] == ident:
             return self.new[place]
-        return None
+        return self._few.get(ident)
 
     def add(self, pairs: Mapping[int, int]) -> None:
         """Rows that are not of the export's own, such as the system bots of the server."""
-        if len(self.old) > FEW:
-            inner = self._search
-            self.get = lambda ident: (
-                found if (found := inner(ident)) is not None else pairs.get(ident)
-            )
-        else:
-            self._few.update(pairs)
+        self._few.update(pairs)
 
     def before(self, ident: int) -> int | None:
         """The new id of the last row of the export before `ident`; None when there is none."""
-        if len(self.old) <= FEW:
-            self.old = array("q", sorted(self.old))
-        place = bisect_left(self.old, ident)
-        return self.get(self.old[place - 1]) if place else None
+        if self._ascending is None:
+            many = len(self.old) > FEW
+            self._ascending = self.old if many else array("q", sorted(self.old))
+        place = bisect_left(self._ascending, ident)
+        return self.get(self._ascending[place - 1]) if place else None
 
 
 def identical(ids: Mapping[str, array[int]]) -> dict[str, IdMap]:
@@ -70,7 +67,13 @@ def identical(ids: Mapping[str, array[int]]) -> dict[str, IdMap]:
     return {table: IdMap(old, old) for table, old in ids.items()}
 
 
-def duplicates(ids: Iterable[int]) -> int:
-    """How many ids occur more than once."""
-    everything = list(ids)
-    return len(everything) - len(set(everything))
+def first_duplicate(ids: array[int]) -> int | None:
+    """The lowest id that occurs more than once; None when each occurs once."""
+    if _is_ascending(ids):
+        return None
+    ordered = sorted(ids)
+    return next((one for one, other in pairwise(ordered) if one == other), None)
+
+
+def _is_ascending(ids: Sequence[int]) -> bool:
+    return all(one < other for one, other in pairwise(ids))

@@ -18,14 +18,16 @@ Place = tuple[FileStore, str]
 def store_files(job: ImportJob) -> dict[str, int]:
     """Copy every recorded file to where this server keeps it; taken back if the import fails."""
     places = _places(job)
-    for store in (job.files.uploads, job.files.avatars):
-        job.on_failure(lambda store=store: store.delete(str(job.realm_id)))  # type: ignore[misc]
     size = 0
+    begun: list[FileStore] = []
     for name, content in job.source.files(places):
         job.may_go_on()
         store, key = places[name]
         size += store.put(key, content)
         job.file_count += 1
+        if store not in begun:  # nothing else is there: the organization's number was free
+            begun.append(store)
+            job.on_failure(lambda store=store: store.delete(str(job.realm_id)))  # type: ignore[misc]
     return {"files": job.file_count, "bytes": size}
 
 

@@ -17,7 +17,7 @@ from zops_export.id_maps import IdMap
 from zops_export.selection import PERSONAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zcore.rows_in import Writer
     from zops_export.json_rows import JsonRow
@@ -27,8 +27,8 @@ users = tables["zerver_userprofile"]
 recipients = tables["zerver_recipient"]
 
 # The server's order of reserving, so that numbers come out as they would there.
+REALM = "zerver_realm"
 FIRST_RESERVED = (
-    "zerver_realm",
     "zerver_stream",
     "zerver_userprofile",
     "zerver_usergroup",
@@ -38,11 +38,20 @@ SHARED_KEYS = {"zerver_namedusergroup": "zerver_usergroup"}  # one key, two tabl
 LONGEST_CLIENT_NAME = 30
 
 
-def reserve_ids(writer: Writer, index: ExportIndex) -> dict[str, IdMap]:
-    """A map for every table that rows point at. Makes the internal realm on an empty database."""
+def reserve_ids(
+    writer: Writer, index: ExportIndex, is_free: Callable[[int], bool] = lambda _realm_id: True
+) -> dict[str, IdMap]:
+    """A map for every table that rows point at. Makes the internal realm on an empty database.
+
+    `is_free` says whether an organization may have a number: see `ImportJob.is_free`.
+    """
     ensure_internal_realm(writer.connection)
     ids = {"zerver_client": _clients(writer.connection, index.clients)}
-    later = sorted(referenced_tables() - {*FIRST_RESERVED, *SHARED_KEYS, "zerver_client"})
+    while True:
+        ids[REALM] = _reserved(writer, REALM, index.ids[REALM])
+        if all(is_free(ident) for ident in ids[REALM].new):
+            break
+    later = sorted(referenced_tables() - {REALM, *FIRST_RESERVED, *SHARED_KEYS, "zerver_client"})
     for name in (*FIRST_RESERVED, *later):
         ids[name] = _reserved(writer, name, index.ids[name])
     for name, owner in SHARED_KEYS.items():

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zcore import Context, Finding, Refused
+from zcore import Context, Finding, Refused, ZopsError
 from zops_export.row_conversion import Notes
 
 if TYPE_CHECKING:
@@ -71,6 +71,15 @@ class ImportJob:
             raise KeyError("zerver_realm")
         return found
 
+    def is_free(self, realm_id: int) -> bool:
+        """Is there no file of an organization with that number?
+
+        There is one where an import was killed, or where the files are another database's: they
+        must not be mixed with ours, nor deleted when this import fails.
+        """
+        stores = (self.files.uploads, self.files.avatars)
+        return not any(next(store.list(str(realm_id)), None) for store in stores)
+
     def may_go_on(self) -> None:
         """Raise `zcore.Interrupted` when a signal asked us to stop."""
         self.context.stop.check()
@@ -84,9 +93,12 @@ class ImportJob:
         self._undo.append(undo)
 
     def take_back(self) -> None:
-        """Undo what was done outside of the database, the last first."""
+        """Undo what was done outside of the database, the last first; say what could not be."""
         while self._undo:
-            self._undo.pop()()
+            try:
+                self._undo.pop()()
+            except ZopsError as error:
+                self.context.console.warn(f"not everything was taken back: {error.message}")
 
 
 def refuse_if_problems(path: Path, notes: Notes) -> None:

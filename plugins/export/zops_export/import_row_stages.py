@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from zcore import Finding
+from zcore import Finding, Refused
 from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
 from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
@@ -24,6 +25,7 @@ from zops_export.row_changes import (
     SELF_HOSTED_PLAN,
     MessageChange,
     attachment_change,
+    change_group,
     change_realm,
     change_service,
     change_user,
@@ -43,27 +45,28 @@ Change = Callable[[JsonRow], JsonRow | None]
 
 def load_realm(job: ImportJob) -> dict[str, int]:
     """Everything but messages. Reserves the ids of all rows first."""
-    job.ids = reserve_ids(job.writer, job.index)
+    job.ids = reserve_ids(job.writer, job.index, job.is_free)
     job.upload_paths = new_upload_paths(job.index, job.realm_id, job.source.names)
     _report_lost_uploads(job)
+    changes = _changes(job)
     for name in DATA_FILES:
         if name in job.source.names:
-            _load_file(job, name)
+            _load_file(job, name, changes)
     job.refuse_if_problems()
     return {"rows": sum(job.written.values())}
 
 
 def load_messages(job: ImportJob) -> dict[str, int]:
     """The message files, with their user messages, and the links to attachments."""
+    changes = _changes(job)
     for name in job.source.message_files:
-        _load_file(job, name)
+        _load_file(job, name, changes)
     job.refuse_if_problems()
     _link_attachments(job)
     return {"rows": job.written["zerver_message"] + job.written["zerver_usermessage"]}
 
 
-def _load_file(job: ImportJob, name: str) -> None:
-    changes = _changes(job)
+def _load_file(job: ImportJob, name: str, changes: Mapping[str, Change]) -> None:
     for key, parts in groupby(blocks(job.source, name), key=lambda block: block.table):
         job.may_go_on()
         table = table_of_key().get(key)
@@ -76,11 +79,20 @@ def _load_table(
     job: ImportJob, table: sa.Table, parts: Iterable[Rows], change: Change | None
 ) -> None:
     converter = make_converter(job, table)
-    rows = (row for part in parts for row in part.rows)
-    changed = rows if change is None else _changed(rows, change)
-    converted = (one for row in changed if (one := converter.row(row)) is not None)
-    usable = (one for one in converted if not job.notes.problem_count)
-    job.written[table.name] += job.writer.copy_in(table, converter.columns, usable)
+    rows = _usable_rows(job, converter, parts, change)
+    job.written[table.name] += job.writer.copy_in(table, converter.columns, rows)
+
+
+def _usable_rows(
+    job: ImportJob, converter: RowConverter, parts: Iterable[Rows], change: Change | None
+) -> Iterator[list[object]]:
+    """What goes into the database: nothing any more, once there are problems."""
+    notes = job.notes
+    for part in parts:
+        rows = part.rows if change is None else _changed(part.rows, change)
+        for values in converter.rows(rows):
+            if not notes.problem_count:
+                yield values
 
 
 def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:
@@ -117,6 +129,7 @@ def _changes(job: ImportJob) -> dict[str, Change]:
         ),
         "zerver_userprofile": change_user,
         "zerver_service": change_service,
+        "zerver_huddle": change_group,
         "zerver_message": MessageChange(texts, _paths_by_row(job, "messages")),
         "zerver_scheduledmessage": MessageChange(texts, _paths_by_row(job, "scheduled_messages")),
         "zerver_attachment": attachment_change(job.upload_paths),
@@ -126,7 +139,13 @@ def _changes(job: ImportJob) -> dict[str, Change]:
 
 def _uuid_is_taken(job: ImportJob) -> bool:
     realms = tables["zerver_realm"]
-    query = sa.select(realms.c.id).where(realms.c.uuid == str(job.index.realm.get("uuid")))
+    uuid = job.index.realm.get("uuid")
+    if uuid is None:  # the row gets a new one then
+        return False
+    try:
+        query = sa.select(realms.c.id).where(realms.c.uuid == str(UUID(str(uuid))))
+    except ValueError:
+        raise Refused(f"zerver_realm: uuid {uuid!r} is none", code="bad-export") from None
     return job.writer.connection.execute(query).first() is not None
 
 

@@ -7,7 +7,7 @@ import time
 from zcore import Context, Result
 from zcore.pipeline import MemoryJournal, in_order, run
 from zcore.validation import Validation, require
-from zops_export.checking import check_export
+from zops_export.checking import check_export, check_index
 from zops_export.export_index import ExportIndex, read_index
 from zops_export.export_source import ExportSource, opened
 from zops_export.import_job import ImportJob, ImportOptions, refuse_if_problems
@@ -23,10 +23,11 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
     started = time.monotonic()
     _check_names(context, options)
     stages = in_order(context.plugins.stages("zops_import_stages"))
-    with opened(options.path) as source:
-        index = read_index(source)
+    with opened(options.path, context.stop.check) as source:
+        index = read_index(source, context.stop.check)
+        refuse_if_problems(source.path, check_index(source, index))
         if options.dry_run:
-            return _plan(source, index, options)
+            return _plan(context, source, index, options)
         files = context.files
         job: ImportJob | None = None
         try:
@@ -49,9 +50,11 @@ def _check_names(context: Context, options: ImportOptions) -> None:
         require(context.plugins, "realm-name", [options.name], validation)
 
 
-def _plan(source: ExportSource, index: ExportIndex, options: ImportOptions) -> Result:
+def _plan(
+    context: Context, source: ExportSource, index: ExportIndex, options: ImportOptions
+) -> Result:
     """What would be imported, after checking all of it."""
-    checked = check_export(source, index)
+    checked = check_export(source, index, context.stop.check)
     refuse_if_problems(source.path, checked.notes)
     rows = dict(sorted(index.counts.items()))
     data = {

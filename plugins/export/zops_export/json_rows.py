@@ -31,6 +31,7 @@ TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 PLACE = re.compile(r"\(byte (\d+)\)")
 SPACE = re.compile(rb"\s*")
 SCALAR = re.compile(rb"[^,}\]\s]+")
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def read_document(stream: BinaryIO, name: str) -> object:
     """A small file, whole. Raises `NotJson`."""
     try:
         return msgspec.json.decode(stream.read())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotJson(f"{name} is not JSON: {error}") from error
 
 
@@ -114,6 +115,7 @@ class _Parser:
         while True:
             self.fill(wanted)
             limit = len(self.buffer)
+            step = 0
             while border := self.last_border(limit):
                 cut = border.start() + 1
                 rows, end = self.decode(self.buffer[:cut] + b"]", table)
@@ -122,7 +124,9 @@ class _Parser:
                     return rows, True
                 if end is not None:
                     return self.finish(end, table), False
-                limit = border.start()
+                # Ever further back: a text full of what looks like borders costs few trials.
+                limit = border.start() - step
+                step = 2 * step + 1
             rows, end = self.decode(self.buffer, table)
             if rows is not None:
                 self.buffer = b""
@@ -158,6 +162,8 @@ class _Parser:
             raise self.broken(f"{table}: {error}") from error
         except UnicodeDecodeError as error:
             raise self.broken(f"{table}: text that is not UTF-8") from error
+        except RecursionError as error:
+            raise self.broken(f"{table}: it is nested too deeply") from error
 
     def cut_off(self, error: msgspec.DecodeError, rows: bytes) -> bool:
         """Is it a number or a word that goes on where the buffer ends?"""
@@ -176,22 +182,24 @@ class _Parser:
 
     def string(self) -> str:
         self.expect(b'"', keep=True)
-        while (end := self.buffer.find(b'"', 1)) < 0 and not self.ended:
+        while not (found := STRING.match(self.buffer)) and not self.ended:
             self.fill(len(self.buffer) + BLOCK_BYTES)
         try:
-            text = msgspec.json.decode(self.buffer[: end + 1], type=str)
+            text = msgspec.json.decode(found.group() if found else b"", type=str)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self.broken("a key cannot be read") from error
-        self.buffer = self.buffer[end + 1 :]
+        self.buffer = self.buffer[len(found.group()) if found else 0 :]
         return text
 
     def skip_value(self) -> None:
         """Pass over a value that is no list: a word, a number, or a small object."""
         self.peek()
+        self.fill(BLOCK_BYTES)
         if self.buffer[:1] in (b"{", b'"'):
-            self.fill(BLOCK_BYTES)
             try:
                 msgspec.json.decode(self.buffer)
+            except RecursionError as error:
+                raise self.broken("it is nested too deeply") from error
             except msgspec.DecodeError as error:
                 if found := TRAILING.search(str(error)):
                     self.buffer = self.buffer[int(found.group(1)) - 1 :]

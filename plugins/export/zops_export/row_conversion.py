@@ -7,11 +7,13 @@ that refers to something.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
+import sqlalchemy as sa
 
 from zcore import Problem
 from zcore.schema.defaults import default_of
@@ -24,17 +26,25 @@ from zcore.schema.facts import (
     references,
     row_keys,
 )
-from zcore.schema.types import Json
+from zcore.schema.types import Json, UtcDateTime
 from zops_export.json_rows import JsonRow
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from zops_export.id_maps import IdMap
     from zops_export.text_rewriting import TextRewriter
 
 MOST_PROBLEMS = 100
 NO_MESSAGE = -1
+LONGEST_SHOWN = 40
+UNREADABLE = (
+    TypeError,
+    ValueError,
+    KeyError,
+    OverflowError,
+    AttributeError,
+    RecursionError,
+    msgspec.MsgspecError,
+)
 
 Convert = Callable[[object, JsonRow], object]
 Generated = Callable[[], object]
@@ -94,10 +104,16 @@ class RowConverter:
             for key, column in columns_by_key(table).items()
             if keyed or column.name != "id"
         }
-        self._plan = [(key, self._convert(key, column)) for key, column in self._columns.items()]
+        self._values_of = itemgetter(*self._columns)
+        self._converts = [
+            (place, convert)
+            for place, (key, column) in enumerate(self._columns.items())
+            if (convert := self._convert(key, column)) is not None
+        ]
+        self._good_kinds: set[tuple[type, ...]] = set()
         self.columns = [column.name for column in self._columns.values()] + list(self._generated)
 
-    def rows(self, rows: Sequence[JsonRow]) -> Iterator[list[object]]:
+    def rows(self, rows: Iterable[JsonRow]) -> Iterator[list[object]]:
         """The converted rows; those that a rule leaves out are missing."""
         for row in rows:
             converted = self.row(row)
@@ -106,21 +122,25 @@ class RowConverter:
 
     def row(self, row: JsonRow) -> list[object] | None:
         """One converted row; None when a rule leaves it out, or it cannot be used."""
+        problems = self._notes.problem_count
         if row.keys() != self._known:
             row = self._completed(row)
         try:
-            values = [
-                row[key] if convert is None else convert(row[key], row)
-                for key, convert in self._plan
-            ]
+            values = list(self._values_of(row))
+            for place, convert in self._converts:
+                values[place] = convert(values[place], row)
         except LeaveOut:
             return None
-        except (TypeError, ValueError, KeyError, OverflowError, AttributeError) as error:
+        except UNREADABLE as error:
             self._notes.problem(
                 "bad-row", f"{self._place(row)} cannot be read: {type(error).__name__}: {error}"
             )
             return None
-        values += [generate() for generate in self._generated.values()]
+        kinds = tuple(map(type, values))
+        if kinds not in self._good_kinds and self._notes.problem_count == problems:
+            self._check_kinds(kinds, row)
+        if self._generated:
+            values += [generate() for generate in self._generated.values()]
         return values
 
     def _completed(self, row: JsonRow) -> JsonRow:
@@ -140,6 +160,18 @@ class RowConverter:
                 self._notes.problem("missing-key", f"{self._place(row)} lacks the key {key!r}")
                 completed[key] = None
         return completed
+
+    def _check_kinds(self, kinds: tuple[type, ...], row: JsonRow) -> None:
+        """Is every value of a kind that its column can hold? Asked once for the same kinds."""
+        for kind, (key, column) in zip(kinds, self._columns.items(), strict=True):
+            if kind is type(None) and not column.nullable and row[key] is not None:
+                continue  # of a reference to nothing, which has a problem of its own
+            if kind not in kinds_of(column):
+                self._notes.problem(
+                    "bad-value", f"{self._place(row)}: {key} cannot be {_shown(row[key])}"
+                )
+                return
+        self._good_kinds.add(kinds)
 
     def _place(self, row: JsonRow) -> str:
         return f"{self.table.name} {row.get('id', '(no id)')}"
@@ -273,6 +305,26 @@ class RowConverter:
             return msgspec.json.encode(document).decode() if holds_text else document
 
         return convert
+
+
+def kinds_of(column: sa.Column[object]) -> frozenset[type]:
+    """What Python makes of the JSON values that the column can hold."""
+    kind = column.type
+    found: frozenset[type] = frozenset({str})
+    if isinstance(kind, sa.Boolean):
+        found = frozenset({bool})
+    elif isinstance(kind, sa.Integer):
+        found = frozenset({int})
+    elif isinstance(kind, UtcDateTime) and not column_facts(column).iso_time:
+        found = frozenset({int, float})
+    elif isinstance(kind, Json):
+        found = frozenset({dict, list, str, int, float, bool})
+    return found | {type(None)} if column.nullable else found
+
+
+def _shown(value: object) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _in_turn(steps: Sequence[Convert], value: object, row: JsonRow) -> object:

@@ -27,16 +27,17 @@ class TableFile:
         self._file.write(LEADING[self._tables > 0] + f'"{key}": ['.encode())
         self._tables += 1
         count = 0
+        blocks = 0
         write = self._file.write
 
-        def sink(row: bytes) -> None:
-            nonlocal count
-            write(LEADING[count > 0])
-            write(row)
-            count += 1
+        def sink(block: bytes) -> None:
+            nonlocal blocks
+            write(LEADING[blocks > 0])
+            write(block)
+            blocks += 1
 
         for statement in statements:
-            reader.copy_out(statement, sink)
+            count += reader.copy_out(statement, sink, LEADING[True])
         write(b"\n]" if count else b"]")
         self.rows[key] = count
         return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from zops_export.row_files import TableFile
 from zops_export.selection import attachments, messages, user_messages, users
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from zops_export.export_job import ExportJob
 
@@ -171,16 +172,25 @@ def _linked(
 
 @dataclass(frozen=True, slots=True)
 class MessageFile:
-    """One message file: its number from 1, and the ids of its messages: first, and last or none."""
+    """One message file: its number from 1, and the ids of its messages, ascending."""
 
     number: int
-    first: int
-    last: int | None
+    ids: Sequence[int]
 
     @property
     def name(self) -> str:
         """The file's name without its suffix."""
         return f"messages-{self.number:06d}"
+
+    def holds(self, column: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        """Is it one of the messages? The range leads even a database without statistics to its
+        index; where other messages lie in between, each id has to be named too.
+        """
+        first, last = self.ids[0], self.ids[-1]
+        within = column.between(first, last)
+        if last - first + 1 == len(self.ids):
+            return within
+        return sa.and_(within, column.in_(self.ids))
 
 
 def write_messages(job: ExportJob) -> dict[str, int]:
@@ -199,39 +209,29 @@ def write_messages(job: ExportJob) -> dict[str, int]:
 
 
 def _message_files(job: ExportJob) -> list[MessageFile]:
-    """Where each file begins: every thousandth message, so that no list of ids is needed."""
-    numbered = (
-        sa.select(messages.c.id, sa.func.row_number().over(order_by=messages.c.id).label("number"))
+    """Which messages each file holds: asked once, because the rules look at many tables."""
+    ids = array("q")
+    query = (
+        sa.select(sa.cast(messages.c.id, sa.Text))
         .where(job.selection.message_condition())
-        .subquery()
-    )
-    firsts = (
-        sa.select(numbered.c.id)
-        .where(numbered.c.number % MESSAGES_IN_A_FILE == 1)
-        .order_by(numbered.c.id)
+        .order_by(messages.c.id)
     )
     with job.read() as reader:
-        found = list(reader.connection.execute(firsts).scalars())
-    ends: list[int | None] = [*(first - 1 for first in found[1:]), None]
+        reader.copy_out(query, lambda block: ids.extend(map(int, block.split())))
+    starts = range(0, len(ids), MESSAGES_IN_A_FILE)
     return [
-        MessageFile(number, first, last)
-        for number, (first, last) in enumerate(zip(found, ends, strict=True), start=1)
+        MessageFile(number, ids[start : start + MESSAGES_IN_A_FILE])
+        for number, start in enumerate(starts, start=1)
     ]
 
 
 def _write_message_file(job: ExportJob, part: MessageFile) -> None:
     job.may_go_on()
-    selected = sa.and_(job.selection.message_condition(), _within(messages.c.id, part))
-    rows = _rows(job, messages, selected)
-    owned = (
-        sa.select(row_json(user_messages, job.dialect))
-        .join(messages, messages.c.id == user_messages.c.message_id)
-        .where(
-            selected,
-            _within(user_messages.c.message_id, part),
-            job.selection.user_message_owner(),
-        )
-        .order_by(user_messages.c.id)
+    rows = _rows(job, messages, part.holds(messages.c.id))
+    owned = _rows(
+        job,
+        user_messages,
+        sa.and_(part.holds(user_messages.c.message_id), job.selection.user_message_owner()),
     )
     with job.open(f"{part.name}.json") as file, job.read() as reader:
         target = TableFile(file)
@@ -239,9 +239,3 @@ def _write_message_file(job: ExportJob, part: MessageFile) -> None:
         target.write_rows(user_messages.name, reader, owned)
         target.close()
     job.rows[part.name] = target.rows
-
-
-def _within(column: sa.ColumnElement[int], part: MessageFile) -> sa.ColumnElement[bool]:
-    if part.last is None:
-        return column >= part.first
-    return column.between(part.first, part.last)

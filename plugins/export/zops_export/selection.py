@@ -195,10 +195,12 @@ class Selection:
     def _subscriptions(self) -> Condition:
         recipient = subscriptions.c.recipient_id
         personal = sa.select(recipients.c.id).where(recipients.c.type == PERSONAL)
+        of_users = sa.or_(
+            recipient.in_(personal), recipient.in_(self._kept_groups(recipients.c.id))
+        )
         return sa.or_(
-            sa.and_(subscriptions.c.user_profile_id.in_(self.user_ids()), recipient.in_(personal)),
+            sa.and_(subscriptions.c.user_profile_id.in_(self.user_ids()), of_users),
             recipient.in_(self._channel_recipients()),
-            recipient.in_(self._kept_groups(recipients.c.id)),
         )
 
     def _group_ids(self) -> Ids:
@@ -311,7 +313,10 @@ class Selection:
 
 
 def find_system_bots(connection: sa.Connection, string_id: str) -> tuple[SystemBot, ...]:
-    """The system bots that exports of the realm `string_id` name; its own export names none."""
+    """The system bots that exports of the realm `string_id` name; its own export names none.
+
+    Where another bot has such an address too, the server's own is the one that owns itself.
+    """
     if string_id == SYSTEM_BOT_REALM:
         return ()
     query = (
@@ -321,7 +326,9 @@ def find_system_bots(connection: sa.Connection, string_id: str) -> tuple[SystemB
             sa.and_(recipients.c.type_id == users.c.id, recipients.c.type == PERSONAL),
         )
         .where(sa.func.lower(users.c.email).in_(SYSTEM_BOT_EMAILS), users.c.is_bot)
-        .order_by(users.c.id)
+        .order_by(
+            sa.func.coalesce(users.c.bot_owner_id == users.c.id, sa.false()), users.c.id.desc()
+        )
     )
     found = {email: SystemBot(email, *ids) for email, *ids in connection.execute(query)}
     return tuple(sorted(found.values(), key=lambda bot: bot.user_id))

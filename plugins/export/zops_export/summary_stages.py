@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zops_export.export_job import ExportJob
 
 SQUASHED = re.compile(r"^\[.\] (?P<name>\S+)(?P<squashed> \(\d+ squashed migrations\))?$")
+NUMBER = re.compile(r"(?:\d+_squashed_)?(\d+)_")
 NO_MIGRATIONS = "(no migrations)"
 
 MigrationLists = dict[str, list[str]]
@@ -79,8 +80,17 @@ def _marked_app(lines: list[str], applied: list[str]) -> list[str]:
         squashed = match["squashed"] or ""
         mark = "X" if last in applied else "-" if squashed else " "
         marked.append(f"[{mark}] {last}{squashed}")
-    newer = [name for name in applied if last and name > last]
+    newer = [name for name in applied if last and _number(name) > _number(last)]
     return marked + [f"[X] {name}" for name in newer]
+
+
+def _number(name: str) -> int:
+    """The number of a migration; of one that stands for several, the last of theirs.
+
+    A server that was upgraded knows those that it stands for too, and does not list them.
+    """
+    match = NUMBER.match(name)
+    return int(match[1]) if match else 0
 
 
 def write_stats(job: ExportJob) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def verify_export(context: Context, path: Path) -> Result:
     """Check the export at `path`. Raises `Refused` when it cannot even be read."""
-    with opened(path) as source:
-        index = read_index(source)
+    with opened(path, context.stop.check) as source:
+        index = read_index(source, context.stop.check)
         checked = check_export(source, index, context.stop.check)
         check_manifest(source, checked)
     findings = [

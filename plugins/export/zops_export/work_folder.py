@@ -88,8 +88,8 @@ class WorkFolder:
     def open(self, name: str) -> Iterator[HashingFile]:
         """A new file `name` (a relative path) of the export."""
         path = self._inside(name)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "wb", buffering=0) as raw:
                 file = HashingFile(raw)
                 yield file
@@ -122,18 +122,27 @@ class WorkFolder:
 
     def publish(self) -> None:
         """Give the folder its final name, once everything in it is on the disk."""
-        for folder, _, names in os.walk(self.path):
-            for name in names:
-                _sync(Path(folder, name))
-            _sync(Path(folder))
-        if self.target.exists():
-            raise Refused(f"{self.target} appeared while the export was made")
-        self.path.rename(self.target)
-        _sync(self.target.parent)
+        with _explained(self.target):
+            for folder, _, names in os.walk(self.path):
+                for name in names:
+                    _sync(Path(folder, name))
+                _sync(Path(folder))
+            if self.target.exists() or self.target.is_symlink():
+                raise Refused(f"{self.target} appeared while the export was made")
+            self.path.rename(self.target)
+            _sync(self.target.parent)
 
     def remove(self) -> None:
         """Throw everything away."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Failed(f"cannot write {target}: {error.strerror}") from error
 
 
 def _sync(path: Path) -> None:
@@ -146,13 +155,13 @@ def _sync(path: Path) -> None:
 
 def publish_file(aside: Path, target: Path) -> None:
     """Give the finished file `aside` its final name; `Refused` when something is there by now."""
-    _sync(aside)
-    try:
-        os.link(aside, target)
-    except FileExistsError:
-        raise Refused(f"{target} appeared while the export was made") from None
-    except OSError:  # a file system without links: the name was free a moment ago
-        aside.rename(target)
-        return
-    aside.unlink()
-    _sync(target.parent)
+    with _explained(target):
+        _sync(aside)
+        try:
+            os.link(aside, target)
+        except FileExistsError:
+            raise Refused(f"{target} appeared while the export was made") from None
+        except OSError:  # a file system without links: the name was free a moment ago
+            aside.rename(target)
+        aside.unlink(missing_ok=True)
+        _sync(target.parent)
