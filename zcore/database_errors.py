@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from zcore.errors import Failed, Refused, Unreachable, ZopsError
+from zcore.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,11 @@ SQLITE_MESSAGES = (
     ("locked", Unreachable, "is being written by another process", "try again when it is done"),
     ("disk I/O", Failed, "cannot be read or written (disk error)", "check the disk"),
 )
+
+
+# PostgreSQL's codes whose detail is the row, with the keys and hashes of passwords in it: a NULL
+# where none may be, and a check that says no.
+WITH_WHOLE_ROW = frozenset({"23502", "23514"})
 
 
 @contextmanager
@@ -101,11 +107,14 @@ def _place(database: Database) -> str:
 
 
 def _first_line(text: str) -> str:
-    line = next((part.strip() for part in text.splitlines() if part.strip()), "no reason given")
+    line = next((one_line(part) for part in text.splitlines() if part.strip()), "no reason given")
     return re.sub(r"^connection to server .*? failed: ", "", line)
 
 
 def _detail(error: DBAPIError) -> str:
+    """What the server adds: of a refused row the key that is wrong, never the whole row."""
     diagnostics = getattr(error.orig, "diag", None)
     detail = getattr(diagnostics, "message_detail", None)
-    return f" ({detail})" if detail else ""
+    if not detail or getattr(error.orig, "pgcode", None) in WITH_WHOLE_ROW:
+        return ""
+    return f" ({one_line(detail)})"

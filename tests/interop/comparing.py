@@ -98,10 +98,15 @@ def differences_by_id(
             [_without(row, left_out) for row in export.tables.get(key, [])]
             for export in (one, other)
         ]
-        if [row.get("id") for row in rows[0]] != sorted(row.get("id", 0) for row in rows[0]):
+        if any(not _in_order(some) for some in rows):
             found.append(f"{key}: the rows are not in order of their ids")
         found += _compared(key, *([_as_text(row) for row in some] for some in rows))
     return found
+
+
+def _in_order(rows: list[Row]) -> bool:
+    ids = [row.get("id", 0) for row in rows]
+    return ids == sorted(ids)
 
 
 def _without(row: Row, keys: set[str]) -> Row:

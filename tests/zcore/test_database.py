@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import psycopg2
 import pytest
@@ -75,12 +75,38 @@ def open_umask() -> Iterator[None]:
     os.umask(old)
 
 
+@pytest.fixture(scope="module")
+def postgres_shared(postgres_server: PostgresServer, postgres_template: str) -> Iterator[Database]:
+    """A PostgreSQL database for many tests, with the tables of this module too."""
+    name = postgres_server.create_database(template=postgres_template)
+    with contextlib.closing(Database.connect(postgres_server.database_url(name))) as database:
+        make_samples(database)
+        yield database
+    postgres_server.drop_database(name)
+
+
 @pytest.fixture
-def with_samples(database: Database) -> Database:
-    """A database that has the tables of this module too."""
+def postgres(postgres_shared: Database) -> Iterator[Database]:
+    """`postgres_shared`, emptied afterwards."""
+    yield postgres_shared
+    with postgres_shared.begin() as connection:
+        for table in (CLIENTS, CHILDREN, PARENTS, django_migrations):
+            connection.execute(table.delete())
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def either(request: pytest.FixtureRequest) -> Database:
+    """A database of each kind, with the tables of this module too."""
+    if request.param == "postgresql":
+        return cast("Database", request.getfixturevalue("postgres"))
+    database: Database = request.getfixturevalue("sqlite_database")
+    make_samples(database)
+    return database
+
+
+def make_samples(database: Database) -> None:
     with database.begin() as connection:
         SAMPLES.create_all(connection)
-    return database
 
 
 # --- URLs
@@ -396,18 +422,18 @@ def test_sessions_speak_utc_whatever_the_database_is_set_to(postgres_url: str) -
     assert said == ["UTC", "ISO, DMY", "zops"]
 
 
-def test_only_a_list_of_migrations_makes_a_server(database: Database) -> None:
-    assert not database.is_server
+def test_only_a_list_of_migrations_makes_a_server(either: Database) -> None:
+    assert not either.is_server
     row = {"app": "zerver", "name": "0001_initial", "applied": sa.func.now()}
-    with database.begin() as connection:
+    with either.begin() as connection:
         connection.execute(django_migrations.insert().values(row))
-    assert database.is_server == (database.dialect == "postgresql")
+    assert either.is_server == (either.dialect == "postgresql")
 
 
-def test_the_password_is_in_no_name(postgres_database: Database) -> None:
-    password = postgres_database.url.password
+def test_the_password_is_in_no_name(postgres: Database) -> None:
+    password = postgres.url.password
     assert password
-    for text in (postgres_database.name, repr(postgres_database), str(postgres_database)):
+    for text in (postgres.name, repr(postgres), str(postgres)):
         assert password not in text
         assert "***" in text
 
@@ -415,93 +441,97 @@ def test_the_password_is_in_no_name(postgres_database: Database) -> None:
 # --- transactions
 
 
-def test_begin_commits(database: Database) -> None:
-    add_client(database, "a")
-    assert clients(database) == ["a"]
+def test_begin_commits(either: Database) -> None:
+    add_client(either, "a")
+    assert clients(either) == ["a"]
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), Refused("mine")])
-def test_an_exception_rolls_back_and_passes(database: Database, error: BaseException) -> None:
-    with pytest.raises(type(error)) as caught, database.begin() as connection:
-        connection.execute(CLIENTS.insert().values(name="a"))
-        raise error
+def test_an_exception_rolls_back_and_passes(either: Database, error: BaseException) -> None:
+    def attempt() -> None:
+        with either.begin() as connection:
+            connection.execute(CLIENTS.insert().values(name="a"))
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        attempt()
     assert caught.value is error
-    assert clients(database) == []
+    assert clients(either) == []
 
 
-def test_read_writes_nothing(database: Database) -> None:
-    with database.read() as connection:
+def test_read_writes_nothing(either: Database) -> None:
+    with either.read() as connection:
         connection.execute(CLIENTS.insert().values(name="a"))
-    assert clients(database) == []
+    assert clients(either) == []
 
 
-def test_a_child_may_come_before_its_parent(with_samples: Database) -> None:
-    with with_samples.begin() as connection:
+def test_a_child_may_come_before_its_parent(either: Database) -> None:
+    with either.begin() as connection:
         connection.execute(CHILDREN.insert().values(id=1, parent_id=5, secret="x"))  # noqa: S106
         connection.execute(PARENTS.insert().values(id=5))
-    with with_samples.read() as connection:
+    with either.read() as connection:
         assert connection.execute(sa.select(CHILDREN.c.parent_id)).scalars().all() == [5]
 
 
-def test_a_child_without_a_parent_fails_at_commit(with_samples: Database) -> None:
-    reached = False
-    with pytest.raises(Failed) as caught, with_samples.begin() as connection:
-        connection.execute(CHILDREN.insert().values(id=1, parent_id=5, secret="x"))  # noqa: S106
-        reached = True
-    assert reached
+def test_a_child_without_a_parent_fails_at_commit(either: Database) -> None:
+    inside = contextlib.ExitStack()
+    connection = inside.enter_context(either.begin())
+    connection.execute(CHILDREN.insert().values(id=1, parent_id=5, secret="x"))  # noqa: S106
+    with pytest.raises(Failed) as caught:
+        inside.close()
     assert caught.value.code == "integrity"
     assert_one_line(caught.value)
-    with with_samples.read() as connection:
+    with either.read() as connection:
         assert connection.execute(sa.select(CHILDREN)).all() == []
 
 
-def test_the_foreign_keys_of_the_schema_are_kept(database: Database) -> None:
+def test_the_foreign_keys_of_the_schema_are_kept(either: Database) -> None:
     activity = tables["zerver_useractivity"]
     row = {"user_profile_id": 99, "client_id": 98, "query": "q", "count": 1}
     moment = sa.func.current_timestamp()
-    with pytest.raises(Failed) as caught, database.begin() as connection:
+    with pytest.raises(Failed) as caught, either.begin() as connection:
         connection.execute(activity.insert().values(row | {"last_visit": moment}))
     assert caught.value.code == "integrity"
 
 
-def test_a_row_that_is_there_already_is_one_line(with_samples: Database) -> None:
+def test_a_row_that_is_there_already_is_one_line(either: Database) -> None:
     row = {"name": "two\nlines", "secret": "x"}
-    with pytest.raises(Failed, match="name") as caught, with_samples.begin() as connection:
+    with pytest.raises(Failed, match="name") as caught, either.begin() as connection:
         connection.execute(CHILDREN.insert(), [{"id": 1} | row, {"id": 2} | row])
     assert caught.value.code == "integrity"
     assert_one_line(caught.value)
 
 
-def test_a_refused_row_is_not_shown_whole(with_samples: Database) -> None:
+def test_a_refused_row_is_not_shown_whole(either: Database) -> None:
     """A row of users holds keys and the hashes of passwords."""
-    with pytest.raises(Failed) as caught, with_samples.begin() as connection:
+    with pytest.raises(Failed) as caught, either.begin() as connection:
         connection.execute(CHILDREN.insert().values(id=1, name="private things", secret=None))
     assert caught.value.code == "integrity"
     assert "secret" in caught.value.message
     assert "private things" not in caught.value.message
 
 
-def test_an_error_handled_outside_is_not_the_cause(with_samples: Database) -> None:
+def test_an_error_handled_outside_is_not_the_cause(either: Database) -> None:
     rows = [{"id": 1, "secret": "x"}] * 2
     try:
         raise Refused("something else that was dealt with")
     except Refused:
-        with pytest.raises(Failed) as caught, with_samples.begin() as connection:
+        with pytest.raises(Failed) as caught, either.begin() as connection:
             connection.execute(CHILDREN.insert(), rows)
     assert caught.value.code == "integrity"
 
 
-def test_several_threads_write(database: Database) -> None:
+def test_several_threads_write(either: Database) -> None:
     def write(number: int) -> None:
         for turn in range(5):
-            add_client(database, f"{number} {turn}")
+            add_client(either, f"{number} {turn}")
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(clients(database)) == 15
+    assert len(clients(either)) == 15
 
 
 # --- being in each other's way
@@ -551,9 +581,12 @@ def test_making_tables_in_a_locked_file_is_one_line(
         assert_one_line(caught.value)
 
 
-def end_session(url: str, process: int) -> None:
-    with contextlib.closing(psycopg2.connect(url)) as connection:
-        connection.cursor().execute("SELECT pg_terminate_backend(%s, 5000)", (process,))
+def end_session(connection: sa.Connection) -> None:
+    """End it from the server's side."""
+    process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    url = connection.engine.url.set(drivername="postgresql")
+    with contextlib.closing(psycopg2.connect(url.render_as_string(hide_password=False))) as other:
+        other.cursor().execute("SELECT pg_terminate_backend(%s, 5000)", (process,))
 
 
 Use = Callable[[Database], contextlib.AbstractContextManager[sa.Connection]]
@@ -572,38 +605,55 @@ def by_writer(database: Database) -> Iterator[sa.Connection]:
 
 
 @pytest.mark.parametrize("use", [Database.begin, Database.read, by_snapshot, by_writer])
-def test_a_session_that_the_server_ends_is_one_line(postgres_database: Database, use: Use) -> None:
-    with pytest.raises(Unreachable) as caught, use(postgres_database) as connection:
-        process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-        end_session(password_url(postgres_database), process)
-        connection.exec_driver_sql("SELECT 1")
+def test_a_session_that_the_server_ends_is_one_line(postgres: Database, use: Use) -> None:
+    def attempt() -> None:
+        with use(postgres) as connection:
+            end_session(connection)
+            connection.exec_driver_sql("SELECT 1")
+
+    with pytest.raises(Unreachable) as caught:
+        attempt()
     assert_one_line(caught.value)
-    assert clients(postgres_database) == []  # a new session is there at once
+    assert clients(postgres) == []  # a new session is there at once
 
 
-def test_a_session_that_ends_before_commit_is_one_line(postgres_database: Database) -> None:
-    with pytest.raises(Unreachable) as caught, postgres_database.begin() as connection:
-        connection.execute(CLIENTS.insert().values(name="lost"))
-        process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-        end_session(password_url(postgres_database), process)
+def test_a_session_that_ends_before_commit_is_one_line(postgres: Database) -> None:
+    def attempt() -> None:
+        with postgres.begin() as connection:
+            connection.execute(CLIENTS.insert().values(name="lost"))
+            end_session(connection)
+
+    with pytest.raises(Unreachable) as caught:
+        attempt()
     assert_one_line(caught.value)
-    assert clients(postgres_database) == []
+    assert clients(postgres) == []
 
 
-def test_our_error_first_is_the_one_shown(postgres_database: Database) -> None:
+def test_our_error_first_is_the_one_shown(postgres: Database) -> None:
     """Our own error, and then the rollback fails too."""
-    with pytest.raises(Refused, match="mine"), postgres_database.begin() as connection:
-        process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-        end_session(password_url(postgres_database), process)
-        raise Refused("mine")
+
+    def attempt() -> None:
+        with postgres.begin() as connection:
+            end_session(connection)
+            raise Refused("mine")
+
+    with pytest.raises(Refused, match="mine"):
+        attempt()
 
 
-def test_a_role_that_may_not_is_refused(postgres_url: str) -> None:
-    with contextlib.closing(Database.connect(postgres_url)) as database:
-        with pytest.raises(Refused, match="permission denied") as caught, database.begin() as some:
-            some.exec_driver_sql("SET LOCAL ROLE pg_monitor")
-            some.execute(CLIENTS.insert().values(name="a"))
-        assert_one_line(caught.value)
-        with pytest.raises(Refused, match="read-only"), database.begin() as some:
-            some.exec_driver_sql("SET TRANSACTION READ ONLY")
-            some.execute(CLIENTS.insert().values(name="a"))
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("SET LOCAL ROLE pg_monitor", "permission denied"),
+        ("SET TRANSACTION READ ONLY", "read-only"),
+    ],
+)
+def test_a_role_that_may_not_is_refused(postgres: Database, before: str, said: str) -> None:
+    def attempt() -> None:
+        with postgres.begin() as connection:
+            connection.exec_driver_sql(before)
+            connection.execute(CLIENTS.insert().values(name="a"))
+
+    with pytest.raises(Refused, match=said) as caught:
+        attempt()
+    assert_one_line(caught.value)

@@ -37,7 +37,7 @@ class Builder:
     """Writes rows through `connection`, and remembers the id of what has a name."""
 
     def __init__(self, connection: sa.Connection, uploads: Path) -> None:
-        self._connection = connection
+        self.connection = connection
         self._uploads = uploads
         self.ids: dict[str, dict[str, int]] = defaultdict(dict)
         self._realms: dict[str, InsertedRealm] = {}
@@ -50,28 +50,28 @@ class Builder:
 
     def on(self, connection: sa.Connection) -> Self:
         """Go on in another transaction. Returns itself."""
-        self._connection = connection
+        self.connection = connection
         return self
 
     def insert(self, table: str, **values: object) -> int:
         """One row; its id."""
-        return insert_returning_id(self._connection, tables[table], values)
+        return insert_returning_id(self.connection, tables[table], values)
 
     def execute(self, statement: sa.Executable) -> None:
         """Any other change."""
-        self._connection.execute(statement)
+        self.connection.execute(statement)
 
     def _recipient_of(self, user_id: int) -> int:
         recipients = tables["zerver_recipient"].c
         query = sa.select(recipients.id).where(
             recipients.type == PERSONAL, recipients.type_id == user_id
         )
-        return self._connection.execute(query).scalar_one()
+        return self.connection.execute(query).scalar_one()
 
     def realm(self, name: str) -> InsertedRealm:
         """A realm with what every realm has, but no users."""
         new = NewRealm(name=name, string_id=name, date_created=NOW)
-        self._realms[name] = insert_realm(self._connection, new)
+        self._realms[name] = insert_realm(self.connection, new)
         self.ids["realms"][name] = self._realms[name].realm_id
         return self._realms[name]
 
@@ -94,7 +94,7 @@ class Builder:
             date_joined=NOW,
             settings=settings,
         )
-        (user_id,) = insert_accounts(self._connection, [account])
+        (user_id,) = insert_accounts(self.connection, [account])
         self.ids["users"][name] = user_id
         self.ids["recipients"][name] = self._recipient_of(user_id)
         self._realm_of[name] = realm
@@ -179,7 +179,7 @@ class Builder:
     def client_id(self) -> int:
         """One of the clients."""
         query = sa.select(sa.func.min(tables["zerver_client"].c.id))
-        return int(self._connection.execute(query).scalar_one())
+        return int(self.connection.execute(query).scalar_one())
 
     def scheduled(self, name: str, sender: str, to: str) -> int:
         """A message yet to be sent."""

@@ -16,13 +16,12 @@ import sqlalchemy as sa
 from tests.interop.comparing import assert_agree
 from tests.interop.reading import REAL_EXPORTS, WholeExport
 from tests.zcore.conftest import InstalledPlugins
-from tests.zops_export.spoiling import Watched, assert_said_no
+from tests.zops_export.spoiling import Watched
 
 if TYPE_CHECKING:
     from zcore.database import Database
     from zcore.testing.commands import Zops
 
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 IMPORT_STAGES = ("realm-rows", "message-rows", "finish-rows", "files")
 EXPORT_STAGES = ("uploads", "messages", "realm")
 SECONDS = 60
@@ -92,18 +91,22 @@ def _watched(database: Database, folder: Path) -> Watched:
     return Watched(database, folder / "uploads", folder / "temporary")
 
 
-@SIGNALS
-@pytest.mark.parametrize("after", IMPORT_STAGES)
+@pytest.mark.parametrize(
+    ("after", "number"),
+    [
+        ("realm-rows", signal.SIGTERM),
+        ("message-rows", signal.SIGINT),
+        ("files", signal.SIGINT),
+    ],
+)
 def test_an_import_is_stopped(
-    number: signal.Signals,
     after: str,
+    number: signal.Signals,
     zops_on: Zops,
     database: Database,
     light: Path,
     tmp_path: Path,
 ) -> None:
-    if number is signal.SIGTERM and after not in ("message-rows", "files"):
-        pytest.skip("the same as with SIGINT")
     held = Held(zops_on, tmp_path, "import", after)
     with _watched(database, tmp_path).unchanged():
         process = held.start("import", "acme", light)
@@ -114,13 +117,12 @@ def test_an_import_is_stopped(
     assert "Traceback" not in stderr
 
 
-@pytest.mark.parametrize("suffix", ["", ".tar.gz"])
-@pytest.mark.parametrize("after", EXPORT_STAGES)
+@pytest.mark.parametrize(
+    ("after", "suffix"), [("uploads", ""), ("messages", ".tar.gz"), ("realm", "")]
+)
 def test_an_export_is_stopped(
     after: str, suffix: str, zops_on: Zops, database: Database, light: Path, tmp_path: Path
 ) -> None:
-    if suffix and after != "messages":
-        pytest.skip("nothing is packed before the end")
     zops_on("import", "acme", light)
     held = Held(zops_on, tmp_path, "export", after)
     (tmp_path / "out").mkdir()
@@ -134,20 +136,18 @@ def test_an_export_is_stopped(
     assert stderr.splitlines()[-1] == "zops: error: stopped by a signal"
 
 
-@pytest.mark.parametrize("after", ["message-rows", "files"])
 def test_an_import_is_killed(
-    after: str, zops_on: Zops, database: Database, light: Path, tmp_path: Path
+    zops_on: Zops, database: Database, light: Path, tmp_path: Path
 ) -> None:
-    """The rows are as before; what files it left is in nobody's way."""
-    held = Held(zops_on, tmp_path, "import", after)
+    """The rows are as before; the files that it left are in nobody's way."""
+    held = Held(zops_on, tmp_path, "import", "files")
     with Watched(database).unchanged():
         process = held.start("import", "acme", light)
         process.kill()
         held.end(process)
     del zops_on.environment["PYTHONPATH"]
-    zops_on("import", "acme", light)
-    zops_on("export", "-r", "acme", "--output", tmp_path / "again")
-    assert_agree(WholeExport.read(light), WholeExport.read(tmp_path / "again"))
+    done = zops_on("--json", "import", "acme", light).json()
+    assert done["files"] == len(WholeExport.read(light).files)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -209,7 +209,9 @@ def test_the_database_server_ends_the_connection(
         end_connections()
         code, stdout, stderr = held.end(process)
     assert (code, stdout) == (4, "")
-    assert_said_no(stderr, about="the database server at 127.0.0.1")
+    # Before our line the driver may say something of its own.
+    assert stderr.splitlines()[-1].startswith("zops: error: the database server at 127.0.0.1")
+    assert "Traceback" not in stderr
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ The letters say in which modes something is expected: P `--public-only`, C
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,6 +155,13 @@ REACTIONS = [  # name, who, to which message: in the export when the message is
     ("in-valley", "ann", "valley-fay"),
 ]
 
+AVATAR_SALT = "a-salt-for-tests"
+EMOJI = [  # name, deactivated, file; where one was replaced, old servers kept the name of its file
+    ("smile", False, "1.png"),
+    ("old", True, "old.gif"),
+    ("old", False, "old.gif"),
+]
+
 ATTACHMENTS = {  # owner, messages and scheduled messages: with the modes that list them
     "in-town": ("ann", {"town-ann": "PCF"}, {}),
     "in-trio": ("ann", {"trio-ann": "CF"}, {}),
@@ -236,6 +244,50 @@ def build_belongings(build: Builder) -> None:
         build.insert("zerver_realmdomain", realm_id=realm_id, domain=f"{realm}.test")
 
 
+def build_files(build: Builder, avatars: Path) -> dict[str, list[str]]:
+    """Avatars, emoji and icons of both realms; the paths, by kind, that an export of hill has."""
+    hill, vale = (build.ids["realms"][realm] for realm in ("hill", "vale"))
+    expected: dict[str, list[str]] = {"avatars": [], "emoji": [], "realm_icons": []}
+
+    def store(path: str, kind: str = "") -> None:
+        file = avatars / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(path)
+        if kind:
+            expected[kind].append(path)
+
+    for user, source in {"ann": "U", "dora": "U", "gone": "U", "cam": "G", "fay": "U"}.items():
+        user_id = build.ids["users"][user]
+        users = tables["zerver_userprofile"]
+        build.execute(sa.update(users).where(users.c.id == user_id).values(avatar_source=source))
+        realm_id = vale if user == "fay" else hill
+        digest = hashlib.sha256(f"{user_id}:1:{AVATAR_SALT}".encode()).hexdigest()[:40]
+        exported = "avatars" if source == "U" and realm_id == hill else ""
+        for suffix in (".original", ".png"):
+            store(f"{realm_id}/{digest}{suffix}", exported)
+        store(f"{realm_id}/{digest}-medium.png")
+    for realm_id in (hill, vale):
+        kind = "emoji" if realm_id == hill else ""
+        for name, deactivated, file_name in EMOJI:
+            build.insert(
+                "zerver_realmemoji",
+                realm_id=realm_id,
+                name=name,
+                deactivated=deactivated,
+                file_name=file_name,
+            )
+        for file_name in ("1.png", "old.gif"):
+            store(f"{realm_id}/emoji/images/{file_name}", kind)
+            store(f"{realm_id}/emoji/images/{file_name}.original", kind)
+        store(f"{realm_id}/emoji/images/still/old.png")
+        for name in ("icon.original", "icon.png", "night_logo.png"):
+            store(f"{realm_id}/realm/{name}")
+    expected["realm_icons"] = [
+        f"{hill}/{name}" for name in ("icon.original", "icon.png", "night_logo.png")
+    ]
+    return expected
+
+
 def expected_messages(mode: str) -> list[str]:
     """The names of all messages in the mode."""
     return sorted(name for name, *_, modes in ALL_MESSAGES if mode in modes)
@@ -285,6 +337,7 @@ class Hill:
             self.builder = Builder(connection, self.zops.uploads)
             build(self.builder)
             build_belongings(self.builder)
+            self.files = build_files(self.builder, self.zops.uploads / "avatars")
 
     def exported(self, mode: str, realm: str = "hill") -> Named:
         """What an export carries. Made once."""
@@ -362,6 +415,19 @@ def test_users_and_what_is_theirs_is_the_same_in_all_modes(hill: Hill, mode: str
         f"status-{name}" for name in USERS
     }
     assert [row["domain"] for row in found.rows("zerver_realmdomain")] == ["hill.test"]
+
+
+@MODES
+def test_files_of_users_and_realm_are_the_same_in_all_modes(hill: Hill, mode: str) -> None:
+    found = hill.exported(mode).export
+    for kind, expected in hill.files.items():
+        paths = [record["path"] for record in found.records[kind]]
+        assert paths == sorted(paths)
+        assert set(paths) == set(expected)
+        written = [name for name in found.files if name.startswith(f"{kind}/")]
+        assert sorted(written) == sorted(f"{kind}/{path}" for path in expected)
+    assert len(found.rows("zerver_realmemoji")) == len(EMOJI)
+    assert len(found.records["emoji"]) == 2 * len(EMOJI)  # a record for each, and its original
 
 
 @MODES

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Text = sa.ColumnElement[str]
 
+ISO_TIME = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+
 
 def row_json(
     table: sa.Table, dialect: str, replaced: Mapping[str, sa.ColumnElement[Any]] | None = None
@@ -69,8 +71,9 @@ def value_json(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
 def _postgresql(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     kind = column.type
     if isinstance(kind, UtcDateTime):
-        if column_facts(column).iso_time:
-            return _as_text(sa.func.to_json(column))
+        if column_facts(column).iso_time:  # in UTC, whatever the time zone of the connection
+            moment = sa.func.to_char(sa.func.timezone("UTC", column), ISO_TIME)
+            return _as_text(sa.func.to_json(moment))
         return _as_text(sa.extract("epoch", column))
     if isinstance(kind, (sa.Integer, sa.Boolean, Json)):
         return _as_text(column)

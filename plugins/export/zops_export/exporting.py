@@ -86,6 +86,7 @@ def _run_stages(job: ExportJob, stages: Sequence[Stage], threads: int) -> None:
 def _publish(job: ExportJob, target: Path) -> str:
     """Give the export its final name; the SHA-256 of the archive, or of the folder's manifest."""
     _write_manifest(job)
+    job.may_go_on()
     if not target.name.endswith(SUFFIX):
         job.folder.publish()
         return job.folder.files[MANIFEST].sha256

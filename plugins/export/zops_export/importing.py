@@ -34,6 +34,7 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
             with context.database.writer() as writer:
                 job = ImportJob(context, options, source, index, writer, files)
                 run(stages, job, MemoryJournal(), may_go_on=job.may_go_on)
+                job.may_go_on()
         except BaseException:
             if job is not None:
                 job.take_back()

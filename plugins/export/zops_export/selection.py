@@ -180,17 +180,16 @@ class Selection:
         subscription (their account was deleted, their messages were kept): without them the
         server's export leaves such messages pointing at nothing.
         """
-        named = (
-            sa.exists()
-            .where(messages.c.recipient_id == recipients.c.id, self.message_condition())
-            .correlate(recipients)
-        )
-        deleted = sa.and_(
+        unsubscribed = sa.select(recipients.c.id).where(
             recipients.c.type == PERSONAL,
             recipients.c.type_id.in_(self.user_ids()),
             recipients.c.id.not_in(self._subscribed_personal()),
         )
-        return sa.or_(self._base_recipients(), sa.and_(deleted, named))
+        # Only messages to these few are looked at, not all messages for each recipient.
+        named = sa.select(messages.c.recipient_id).where(
+            messages.c.recipient_id.in_(unsubscribed), self.message_condition()
+        )
+        return sa.or_(self._base_recipients(), recipients.c.id.in_(named))
 
     def _subscriptions(self) -> Condition:
         recipient = subscriptions.c.recipient_id

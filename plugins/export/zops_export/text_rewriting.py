@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 TAG = re.compile(r"<(?:a|span|img)\b[^>]*>")
 ATTRIBUTE_TABLES = {mention.attribute: table for table, mention in MENTIONS.items()}
-ATTRIBUTE = re.compile(rf'\b({"|".join(ATTRIBUTE_TABLES)})="(\d+)"')
+ATTRIBUTE = re.compile(rf'(?<=\s)({"|".join(ATTRIBUTE_TABLES)})="([0-9]+)"')
 # A link inside this organization: never behind a host name, which may be another server's.
 OWN_LINK = re.compile(r"(^|[\s(\"'\[<])(/?#narrow/[^\s)\"'\]<>]+)")
-CHANNEL_IN_LINK = re.compile(r"((?:channel|stream)/)(\d+)(?=-|/|$)")
-MESSAGE_IN_LINK = re.compile(r"(/(?:near|with)/)(\d+)")
-PEOPLE_IN_LINK = re.compile(r"(/(?:dm|pm-with|sender)/)(\d+(?:,\d+)*)(?=-|/|$)")
-EMOJI_IN_LINK = re.compile(r"(/user_avatars/)(\d+)(/emoji/)")
-MENTION_WITH_ID = re.compile(r"(@_?\*\*[^*|\n]+\|)(\d+)(\*\*)")
+CHANNEL_IN_LINK = re.compile(r"((?:channel|stream)/)([0-9]+)(?=-|/|$)")
+MESSAGE_IN_LINK = re.compile(r"(/(?:near|with)/)([0-9]+)")
+PEOPLE_IN_LINK = re.compile(r"(/(?:dm|pm-with|sender)/)([0-9]+(?:,[0-9]+)*)(?=-|/|$)")
+EMOJI_IN_LINK = re.compile(r'(="/user_avatars/)([0-9]+)(/emoji/)')
+MENTION_WITH_ID = re.compile(r"(@_?\*\*[^*|\n]+\|)([0-9]+)(\*\*)")
+LONGEST_ID = 19  # in digits; a text may hold thousands, which Python does not like to count with
 
 Replace = Callable[[re.Match[str]], str]
 
@@ -84,7 +85,7 @@ class TextRewriter:
 
 
 def _new(ids: IdMap, ident: str) -> str:
-    found = ids.get(int(ident))
+    found = ids.get(int(ident)) if len(ident) <= LONGEST_ID else None
     return ident if found is None else str(found)
 
 

@@ -18,7 +18,7 @@ def verify_export(context: Context, path: Path) -> Result:
     with opened(path, context.stop.check) as source:
         index = read_index(source, context.stop.check)
         checked = check_export(source, index, context.stop.check)
-        check_manifest(source, checked)
+        check_manifest(source, checked, context.stop.check)
     findings = [
         Finding(problem.code, problem.message, hint=problem.hint)
         for problem in checked.notes.problems

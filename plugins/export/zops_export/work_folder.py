@@ -52,7 +52,9 @@ class HashingFile:
 
     def _flush(self) -> None:
         block = b"".join(self._parts)
-        self._raw.write(block)
+        rest = memoryview(block)
+        while rest:  # a disk that is nearly full takes a part, and says so only then
+            rest = rest[self._raw.write(rest) :]
         self._hash.update(block)
         self.size += len(block)
         self._parts.clear()
@@ -95,7 +97,8 @@ class WorkFolder:
                 yield file
                 digest = file.finish()
         except OSError as error:
-            raise Failed(f"cannot write {name} of the export: {error.strerror}") from error
+            reason = error.strerror or error
+            raise Failed(f"cannot write {name} of the export: {reason}") from error
         self.files[name] = WrittenFile(name, file.size, digest)
 
     def copy(self, name: str, content: BinaryIO) -> int:
