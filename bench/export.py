@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg2
 
@@ -26,6 +26,9 @@ from bench.running import (
     table,
     timed,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REALM = "measured"
 COPIED = ("zerver_message", "zerver_usermessage")

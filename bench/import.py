@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -31,6 +30,8 @@ from bench.running import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zcore.testing.postgres import PostgresServer
 
 REALM = "measured"

@@ -10,18 +10,21 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
-import tarfile
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bench.wider_realm import CHANNEL, Audience, Audiences, Row, Tables, WiderRealm
+from zcore.testing.archives import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).parent.parent
 PACKAGED = REPOSITORY / "plugins/export/zops_export/data/small-public.tar.gz"
@@ -262,8 +265,7 @@ def unpacked(source: Path) -> Iterator[Path]:
         yield source
         return
     with tempfile.TemporaryDirectory(prefix="zops-bench-") as folder:
-        with tarfile.open(source) as archive:
-            archive.extractall(folder, filter="data")
+        unpack(source, Path(folder))
         yield next(Path(folder).rglob("realm.json")).parent
 
 

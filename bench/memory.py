@@ -10,12 +10,15 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.make_realm import PACKAGED
 from bench.running import Run, make_export, new_database, postgres_server, run_zops, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 MOST_MB = 250
 MOST_GROWTH = 0.20

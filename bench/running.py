@@ -7,12 +7,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zcore.testing.postgres import PostgresServer, PrivatePostgres
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ZOPS = Path(sys.executable).with_name("zops")
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")

@@ -6,11 +6,14 @@ memberships. They have no files of their own.
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
 
 Row = dict[str, object]
 Tables = dict[str, list[Row]]

@@ -45,7 +45,10 @@ class Database:
         self.url = url
         self.is_default = is_default
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
-        self.engine = sa.create_engine(url)
+        self.cancelled = False
+        self.engine = sa.create_engine(url, max_overflow=-1)  # whoever asks for more, gets more
+        self._open_connections: set[DBAPIConnection] = set()
+        self._watch_connections()
         prepare = _prepare_sqlite if self.dialect == "sqlite" else _prepare_postgres
         prepare(self.engine)
 
@@ -66,6 +69,8 @@ class Database:
         answer or does not let us in.
         """
         is_default = settings.is_default("database_url")
+        if is_default:
+            settings.require_no_server("the database")
         database = cls.connect(settings.database_url, create=is_default, is_default=is_default)
         try:
             database.require_tables()
@@ -158,6 +163,23 @@ class Database:
         """One write transaction for rows in bulk: whole or not at all."""
         with self.begin() as connection:
             yield Writer(connection)
+
+    def cancel(self) -> None:
+        """Stop what the database is doing for us, from another thread; it ends as `Interrupted`."""
+        self.cancelled = True
+        for connection in tuple(self._open_connections):
+            if self.dialect == "sqlite":
+                connection.interrupt()
+            else:
+                connection.cancel()
+
+    def _watch_connections(self) -> None:
+        event.listen(
+            self.engine, "connect", lambda connection, _: self._open_connections.add(connection)
+        )
+        event.listen(
+            self.engine, "close", lambda connection, _: self._open_connections.discard(connection)
+        )
 
     def close(self) -> None:
         """Close every connection."""

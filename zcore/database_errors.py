@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from zcore.errors import Failed, Refused, Unreachable, ZopsError
+from zcore.errors import Failed, Interrupted, Refused, Unreachable, ZopsError
 from zcore.text import one_line
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def _first_cause(error: DBAPIError, before: BaseException | None) -> DBAPIError 
 
 def explain(database: Database, error: DBAPIError) -> ZopsError:
     """The error that says what `error` means for the user."""
+    if database.cancelled:
+        return Interrupted("stopped by a signal")
     if database.dialect == "sqlite":
         return _explain_sqlite(database, error)
     return _explain_postgres(database, error)

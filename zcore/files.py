@@ -211,6 +211,8 @@ class FileStores:
         """
         if database.is_server:
             require_told(settings)
+        if settings.is_default("uploads"):
+            settings.require_no_server("the folder of uploaded files")
         if settings.uploads == "s3":
             raise Refused(
                 "files in S3 need a plugin that opens them, and none is there",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zcore.commands import HELP_NAMES, json_option, kebab
+from zcore.errors import UsageError
 from zcore.frozen import frozen
 from zcore.settings import Flags
 from zcore.settings_table import BY_NAME
@@ -55,7 +56,7 @@ def declared_options() -> list[click.Parameter]:
 
 
 def parse_global_options(arguments: Sequence[str]) -> GlobalOptions:
-    """Take apart what comes before the command. Raises `click.UsageError`.
+    """Take apart what comes before the command. Raises `click.UsageError` or ours.
 
     This happens before the plugins are loaded, because it may say which ones not to load.
     """
@@ -80,14 +81,24 @@ def parse_global_options(arguments: Sequence[str]) -> GlobalOptions:
 
 def _flags(given: dict[str, object]) -> Flags:
     flags = Flags()
-    if given["database"]:
-        flags["database_url"] = str(given["database"])
-    if given["config"]:
-        flags["config"] = str(given["config"])
+    if given["database"] is not None:
+        flags["database_url"] = _not_empty("--database", given["database"])
+    if given["config"] is not None:
+        flags["config"] = _not_empty("--config", given["config"])
     names = given["disable_plugin"]
     if isinstance(names, tuple) and names:
         flags["disabled_plugins"] = names
     return flags
+
+
+def _not_empty(option: str, value: object) -> str:
+    """An empty value is most often a shell variable that is not set: the default is not meant."""
+    if not value:
+        raise UsageError(
+            f"the value of {option} is empty",
+            hint=f"give a value, or leave {option} out; a shell variable that is not set is empty",
+        )
+    return str(value)
 
 
 def _help(name: str) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -52,13 +51,12 @@ def _precedence(record: PluginRecord) -> tuple[bool, str]:
 
 
 def load(records: list[PluginRecord]) -> None:
-    """Import the active ones. What they print goes to stderr: stdout is the command's."""
-    with redirect_stdout(sys.stderr):
-        for record in records:
-            if record.active:
-                with _named_when_slow(record), record.isolated("it cannot be loaded"):
-                    record.plugin = record.entry_point.load()
-                    _check(record)
+    """Import the active ones."""
+    for record in records:
+        if record.active:
+            with _named_when_slow(record), record.isolated("it cannot be loaded"):
+                record.plugin = record.entry_point.load()
+                _check(record)
 
 
 def _check(record: PluginRecord) -> None:

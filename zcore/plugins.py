@@ -17,6 +17,7 @@ from zcore import hookspecs
 from zcore.errors import Refused
 from zcore.plugin_loading import discover, load
 from zcore.plugin_record import PluginInfo, PluginRecord
+from zcore.streams import StdoutAsStderr
 from zcore.text import describe, one_line
 from zcore.values import Check, Command, Stage, Validator
 
@@ -56,11 +57,13 @@ class Plugins:
         """Import the installed plugins that are not `disabled`, and ask them for commands.
 
         `core_commands` are the core's own; no plugin can take their names. Each plugin with
-        something wrong is told to `warn` on one line.
+        something wrong is told to `warn` on one line. What plugins print meanwhile goes to
+        stderr: stdout is the command's.
         """
         records = discover(disabled)
-        load(records)
-        plugins = cls(records, core_commands, warn)
+        with StdoutAsStderr():
+            load(records)
+            plugins = cls(records, core_commands, warn)
         for record in records:
             if record.problems:
                 warn(f"{record.label}: {record.error}")
@@ -105,12 +108,19 @@ class Plugins:
         """
         return self._collect(hook_name, Stage)
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> tuple[list[Check], dict[str, Refused]]:
         """What `zops doctor` looks at, by plugin.
 
-        Raises `Refused` naming the plugin when one cannot say what it has.
+        And, by its name, what is wrong with each plugin that cannot say what it has.
         """
-        return self._collect("zops_checks", Check)
+        checks: list[Check] = []
+        wrong: dict[str, Refused] = {}
+        for record, implementation in self._implementations("zops_checks"):
+            try:
+                checks += self._asked(record, implementation, "zops_checks", Check)
+            except Refused as error:
+                wrong[record.name] = error
+        return checks, wrong
 
     def provided(self, name: str) -> dict[str, list[object]]:
         """What the plugin `name` gives, by hook: of the hooks that are asked without arguments.
@@ -240,15 +250,25 @@ class Plugins:
         """What a hook gives, where passing over a plugin would do harm."""
         collected: list[Value] = []
         for record, implementation in self._implementations(hook_name):
-            try:
-                collected += self._typed(record, hook_name, _invoke(implementation, {}), kind)
-            except (Exception, SystemExit) as error:
-                raise Refused(
-                    f"{record.label} cannot be asked for {hook_name}: {describe(error)}",
-                    hint=f"mend it, or switch it off with --disable-plugin {record.name}",
-                    code="broken-plugin",
-                ) from error
+            collected += self._asked(record, implementation, hook_name, kind)
         return collected
+
+    def _asked(
+        self,
+        record: PluginRecord,
+        implementation: pluggy.HookImpl,
+        hook_name: str,
+        kind: type[Value],
+    ) -> list[Value]:
+        """What a hook of one plugin gives. Raises `Refused` naming the plugin when it fails."""
+        try:
+            return self._typed(record, hook_name, _invoke(implementation, {}), kind)
+        except (Exception, SystemExit) as error:
+            raise Refused(
+                f"{record.label} cannot be asked for {hook_name}: {describe(error)}",
+                hint=f"mend it, or switch it off with --disable-plugin {record.name}",
+                code="broken-plugin",
+            ) from error
 
     def _typed(
         self, record: PluginRecord, hook_name: str, values: object, kind: type[Value]

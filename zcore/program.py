@@ -17,9 +17,10 @@ from zcore.errors import ExitCode, Failed, Interrupted, Refused, UsageError, Zop
 from zcore.global_options import GlobalOptions, declared_options, parse_global_options
 from zcore.plugin_loading import EVERY
 from zcore.plugins import Plugins
-from zcore.report import Output, abandon_stdout, stdout_is_gone
+from zcore.report import Output
 from zcore.settings import Settings
 from zcore.signals import StopFlag, watched
+from zcore.streams import abandon_stdout, not_written, stdout_is_gone, stdout_takes_nothing
 from zcore.text import describe, mask_passwords
 from zcore.values import Result
 from zcore.version import __version__
@@ -114,7 +115,8 @@ class Run:
         except SystemExit as ended:
             if isinstance(ended.code, str):
                 write_line(ended.code)
-            raise Ended(ended.code if isinstance(ended.code, int) else bool(ended.code)) from ended
+            number = ended.code if isinstance(ended.code, int) else bool(ended.code)
+            raise Ended(int(number)) from ended  # a bool would be shown as "True"
 
     def _last_words(self) -> None:
         self.output.last_words(Interrupted("stopped at once by a signal"))
@@ -207,6 +209,8 @@ def _failed(error: BaseException, this: Run) -> int:
         case BrokenPipeError() if stdout_is_gone():
             abandon_stdout()
             return ExitCode.DONE
+        case OSError() if stdout_takes_nothing(error):  # the help, and what plugins print
+            return not_written(error)
     return _bug(error, this)
 
 

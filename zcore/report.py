@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Self
 
 from zcore.console import write_line
 from zcore.errors import ExitCode, ZopsError
+from zcore.streams import StdoutAsStderr, not_written
 from zcore.text import mask_passwords
 
 if TYPE_CHECKING:
@@ -29,13 +30,12 @@ class Output:
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
-        self._stdout: TextIO | None = sys.stdout
-        self._saved: int | None = None
+        self._stdout = sys.stdout
+        self._redirected = StdoutAsStderr()
 
     def __enter__(self) -> Self:
         if self.json:
-            self._saved = _redirected()
-            sys.stdout = sys.stderr
+            self._redirected.__enter__()
         return self
 
     def __exit__(
@@ -44,13 +44,8 @@ class Output:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.json and self._stdout is not None:
-            _flush(self._stdout)  # what was written around us belongs to stderr, too
-            sys.stdout = self._stdout
-        if self._saved is not None:
-            os.dup2(self._saved, 1)
-            os.close(self._saved)
-            self._saved = None
+        if self.json:
+            self._redirected.__exit__(kind, error, traceback)
 
     def finish(self, result: Result) -> int:
         """Print the result of a command. Returns the exit code."""
@@ -84,77 +79,35 @@ class Output:
 
     def last_words(self, error: ZopsError) -> None:
         """Print an error while the command still runs, just before the process ends."""
-        if self.json and self._saved is not None:
-            os.write(self._saved, f"{_encode({'ok': False, 'error': _error(error)})}\n".encode())
+        if self.json and self._redirected.saved is not None:
+            os.write(self._redirected.saved, f"{_encode({'ok': False, 'error': _error(error)})}\n".encode())
         else:
             write_line(f"zops: error: {error.message}")
 
     def _write(self, text: str, exit_code: int) -> int:
         """Write `text` and a newline to stdout; a reader that is gone is none of our business."""
-        if self._stdout is None:
-            return exit_code
         try:
             self._stdout.write(f"{text}\n")
             self._stdout.flush()
-        except BrokenPipeError:
-            abandon_stdout()
         except OSError as error:
-            abandon_stdout()
-            write_line(f"zops: error: the result cannot be written to stdout: {error.strerror}")
-            return exit_code or ExitCode.FAILED
+            return not_written(error, exit_code)
         return exit_code
-
-
-def abandon_stdout() -> None:
-    """Let the interpreter's last flush of stdout go nowhere, instead of failing."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
-    os.close(devnull)
-
-
-def stdout_is_gone() -> bool:
-    """Is stdout a pipe whose reader has gone away?"""
-    import select
-
-    poll = select.poll()
-    try:
-        poll.register(1, 0)
-        return any(event & select.POLLERR for _, event in poll.poll(0))
-    except OSError:
-        return False
-
-
-def _redirected() -> int | None:
-    """Point descriptor 1 at stderr. Returns a copy of what it was, None when that cannot be."""
-    try:
-        saved = os.dup(1)
-        os.dup2(2, 1)
-    except OSError:
-        return None  # one of the two is closed
-    return saved
-
-
-def _flush(stream: TextIO) -> None:
-    try:
-        stream.flush()
-    except (OSError, ValueError):
-        abandon_stdout()
 
 
 def _finding(finding: Finding) -> dict[str, str]:
     return {
         "code": finding.code,
-        "message": finding.message,
-        "where": finding.where,
-        "hint": finding.hint,
+        "message": mask_passwords(finding.message),
+        "where": mask_passwords(finding.where),
+        "hint": mask_passwords(finding.hint),
     }
 
 
 def _problem(problem: Problem) -> dict[str, object]:
     return {
         "code": problem.code,
-        "message": problem.message,
-        "hint": problem.hint,
+        "message": mask_passwords(problem.message),
+        "hint": mask_passwords(problem.hint),
         "index": problem.index,
         "override": problem.override,
     }
@@ -165,7 +118,7 @@ def _error(error: ZopsError) -> dict[str, object]:
     return {
         "code": error.code,
         "message": mask_passwords(error.message),
-        "hint": error.hint,
+        "hint": mask_passwords(error.hint),
         "problems": [_problem(problem) for problem in problems],
     }
 

@@ -123,6 +123,19 @@ class Settings:
         """Did nothing give the setting `name`?"""
         return self.origin(name) == DEFAULT
 
+    def require_no_server(self, what: str) -> None:
+        """Refuse to work on a default where a Zulip server's configuration should have said more.
+
+        Raises `Refused` when that configuration was named, and did not say where `what` is.
+        """
+        if self.zulip_conf is not None:
+            raise Refused(
+                f"the Zulip server's configuration in {self.zulip_conf} does not say where"
+                f" {what} is, and nothing nearer does",
+                hint="'zops settings' shows what was read; name it in the environment or zops.toml",
+                code="server-unknown",
+            )
+
     def plugin_table(self, plugin: str) -> Mapping[str, object]:
         """The table `[plugins.NAME]` of the configuration file: a plugin's own settings."""
         return self.plugin_tables.get(plugin, {})

@@ -7,6 +7,7 @@ level are read; what it computes is not known here, and said.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping
 from configparser import Error as ConfigParserError
 from configparser import RawConfigParser
@@ -101,13 +102,8 @@ class _Files:
 
 
 def read_zulip_server(folder: Path) -> ZulipServer:
-    """Read the configuration in `folder`. Raises `Refused` when there is no such folder."""
-    if not folder.is_dir():
-        raise Refused(
-            f"there is no folder {folder} with a Zulip server's configuration",
-            hint="name the folder that holds zulip.conf, or leave the setting zulip.conf out",
-            code="bad-setting",
-        )
+    """Read the configuration in `folder`. Raises `Refused` when it is not there or not readable."""
+    _require_folder(folder)
     unread: list[str] = []
     files = _Files(
         conf=_ini(folder / "zulip.conf", unread),
@@ -125,6 +121,23 @@ def read_zulip_server(folder: Path) -> ZulipServer:
         if value:
             values[name] = (value, f"Zulip server {folder / source}", folder)
     return ZulipServer(values, unknown, tuple(unread))
+
+
+def _require_folder(folder: Path) -> None:
+    hint = "name the folder that holds zulip.conf, or leave the setting zulip.conf out"
+    try:
+        there = stat.S_ISDIR(folder.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        there = False
+    except OSError as error:
+        raise Refused(
+            f"the Zulip server's configuration in {folder} cannot be read: {error.strerror}",
+            hint=hint,
+            code="bad-setting",
+        ) from error
+    if not there:
+        message = f"there is no folder {folder} with a Zulip server's configuration"
+        raise Refused(message, hint=hint, code="bad-setting")
 
 
 def _uploads(files: _Files) -> str:

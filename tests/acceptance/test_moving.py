@@ -10,7 +10,6 @@ import stat
 import subprocess
 import tarfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +23,8 @@ from zcore.schema.users import zerver_userprofile
 from zcore.testing.commands import Zops
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zcore.database import Database
 
 PUBLIC = REAL_EXPORTS["public"]

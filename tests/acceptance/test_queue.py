@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from zcore.schema.activity import zerver_client, zerver_useractivity, zerver_use
 from zcore.schema.users import zerver_userprofile
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from zcore.database import Database

@@ -8,10 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from zcore.testing.archives import unpack as unpack_trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 INTEROP = Path(__file__).parent
 BUNDLED = INTEROP.parents[1] / "plugins" / "export" / "zops_export" / "data"
@@ -83,7 +87,6 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack a real export into `folder`; returns where its `realm.json` is."""
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+    unpack_trusted(archive, folder)
     (found,) = folder.glob("*/realm.json")
     return found.parent

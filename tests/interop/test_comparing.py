@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,8 @@ from zcore.schema import tables
 from zcore.schema.facts import exported_tables, table_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.interop.reading import Row
 
 KEPT = {

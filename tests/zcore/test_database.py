@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import psycopg2
@@ -26,6 +25,8 @@ from zcore.settings import Settings
 from zcore.testing.processes import free_ports
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zcore.testing.postgres import PostgresServer
 
 SAMPLES = sa.MetaData()

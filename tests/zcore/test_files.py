@@ -8,8 +8,6 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +20,9 @@ from zcore.schema.server import django_migrations
 from zcore.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from zcore.database import Database
 
 OUTSIDE = ["", "/", ".", "..", "../x", "a/../../x", "a/..", "/etc/passwd", "a\0b", "\0", "//x"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zcore import Command, Result
 from zcore.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 @frozen

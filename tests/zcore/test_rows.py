@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -21,6 +20,8 @@ from zcore.schema.columns import big_id
 from zcore.schema.types import GuidText, Json, UtcDateTime
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zcore.rows_in import Row
     from zcore.testing.postgres import PostgresServer
 

@@ -10,7 +10,6 @@ import hashlib
 from collections import defaultdict
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
@@ -25,6 +24,7 @@ from zcore.schema import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from tests.interop.reading import Row, WholeExport
 

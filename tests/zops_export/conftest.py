@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +18,9 @@ from zcore.program import run
 from zcore.testing.commands import Completed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from zcore.database import Database
 
 

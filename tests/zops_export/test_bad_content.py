@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +10,9 @@ import pytest
 from tests.zops_export.spoiling import Row, Watched, change_json, refuse, replace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from tests.zops_export.conftest import ZopsHere
     from zcore.database import Database
 

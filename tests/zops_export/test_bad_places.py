@@ -8,7 +8,6 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ from zcore.testing.commands import Zops
 from zcore.testing.processes import free_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tests.zops_export.conftest import ZopsHere
     from zcore.testing.postgres import PostgresServer
 

@@ -6,8 +6,6 @@ import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +14,9 @@ from tests.interop.reading import REAL_EXPORTS
 from tests.zops_export.spoiling import Watched, pack, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from tests.zops_export.conftest import ZopsHere
 
 PUBLIC = REAL_EXPORTS["public"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -28,6 +26,9 @@ from zcore.schema.facts import (
 from zcore.schema.types import GuidText, Json, SearchVector, UtcDateTime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from zcore.database import Database
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zops_export import id_maps
 from zops_export.id_maps import IdMap, first_duplicate, identical
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @pytest.fixture(params=["few", "many"], autouse=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,9 @@ from tests.zcore.conftest import InstalledPlugins
 from tests.zops_export.spoiling import Watched
 
 if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
     from zcore.database import Database
     from zcore.testing.commands import Zops
 

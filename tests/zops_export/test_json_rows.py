@@ -6,13 +6,16 @@ import io
 import json
 import random
 import tracemalloc
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zcore.errors import Refused
 from zops_export import json_rows
 from zops_export.json_rows import NotJson, read_document, read_records, read_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAME = "messages-000007.json"
 SEED = 20250131

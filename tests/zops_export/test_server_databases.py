@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import configparser
-import tarfile
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +16,11 @@ from tests.zops_export.spoiling import Watched, refuse
 from zcore.database import Database
 from zcore.schema.messages import zerver_message as messages
 from zcore.schema.users import zerver_userprofile as users
+from zcore.testing.archives import unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.zops_export.conftest import ZopsHere
 
     Server = Callable[[str], ZopsHere]
@@ -44,8 +45,7 @@ def beside_server(
     def start(name: str) -> ZopsHere:
         zops_here.environment["ZOPS_DATABASE"] = restored_dump(name)
         if name == "zulip10-small":
-            with tarfile.open(dumps / "uploads-small.tar.gz") as archive:
-                archive.extractall(tmp_path / "server", filter="data")
+            unpack(dumps / "uploads-small.tar.gz", tmp_path / "server")
             (files,) = (tmp_path / "server").rglob("avatars")
             zops_here.environment["ZOPS_UPLOADS"] = str(files.parent)
             secrets = configparser.ConfigParser()

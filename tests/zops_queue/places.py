@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -15,6 +14,8 @@ from zops_queue.processing.workplace import Options, Workplace
 from zops_queue.registry import LoadedWorker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from zcore.broker import Broker, Event, Rejected, WorkContext
     from zcore.database import Database
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from zcore.broker import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from zcore.broker import Consumer, Delivery
 
 FAILURE = Failure(

@@ -49,6 +49,15 @@ def settings(context: Context) -> CheckResult:
 def data_folder(context: Context) -> CheckResult:
     """Is it there or can it be made, can it be written, and by nobody else?"""
     home = context.settings.home
+    try:
+        return _data_folder(home)
+    except OSError as error:
+        return CheckResult("failed", f"{home} cannot be looked at: {error.strerror}", HOME)
+
+
+def _data_folder(home: Path) -> CheckResult:
+    if not os.path.lexists(home.parent) and _missing(home.parent):
+        pass
     if not home.exists():
         parent = next(parent for parent in home.parents if parent.exists())
         if os.access(parent, os.W_OK):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ from zcore.text import describe
 from zcore.values import Check, CheckResult, Finding, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zcore.database import Database
 
 STATUSES = ("ok", "warning", "failed", "skipped")
@@ -70,11 +71,9 @@ def doctor() -> Result:
 def _run_all(context: Context) -> Iterator[Checked]:
     for check in CHECKS:
         yield Checked(check.name, "zops", _run(check, context))
-    try:
-        checks = context.plugins.checks()
-    except ZopsError as error:
-        yield Checked("plugins", "zops", CheckResult("failed", error.message, error.hint))
-        return
+    checks, wrong = context.plugins.checks()
+    for name, error in wrong.items():
+        yield Checked(name, "zops", CheckResult("failed", error.message, error.hint))
     for check in checks:
         context.stop.check()
         yield Checked(check.name, context.plugins.provider(check), _run(check, context))

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +18,9 @@ from zcore.errors import ZopsError
 from zcore.plugins import Plugins
 from zcore.targets import resolve
 from zcore.values import Command, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 def check_plugin(name: str, timeout: float, *, disabled: Sequence[str]) -> list[Finding]:
@@ -75,11 +78,13 @@ def _broken_target(name: str, hook: str, value: object) -> Iterator[Finding]:
 
 
 def _main() -> None:
-    stdout, sys.stdout = sys.stdout, sys.stderr  # what plugins print is no finding
-    for finding in _findings(sys.argv[1], sys.argv[2:]):
-        line = json.dumps([finding.code, finding.message, finding.where, finding.hint])
-        stdout.write(f"{line}\n")
-    stdout.flush()
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what plugins print, by whatever means, is no finding
+    sys.stdout = sys.stderr
+    with answer:
+        for finding in _findings(sys.argv[1], sys.argv[2:]):
+            line = json.dumps([finding.code, finding.message, finding.where, finding.hint])
+            answer.write(f"{line}\n")
 
 
 if __name__ == "__main__":

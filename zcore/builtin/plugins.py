@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from zcore.text import one_line
 from zcore.values import Finding, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from zcore.plugins import PluginInfo
 
 

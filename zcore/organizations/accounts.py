@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -13,6 +12,10 @@ from zcore.organizations.codes import RecipientType, Role
 from zcore.organizations.inserts import insert_returning_ids
 from zcore.schema.channels import zerver_recipient, zerver_subscription
 from zcore.schema.users import zerver_userprofile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 PERSONAL_SUBSCRIPTION_COLOR = "#c2c2c2"
 

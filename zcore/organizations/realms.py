@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -20,6 +19,10 @@ from zcore.schema.realms import (
     zerver_realmauthenticationmethod,
     zerver_realmuserdefault,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
 
 # A row says "enabled for this realm"; which of them work is for the server's settings to say.
 AUTHENTICATION_METHODS = (

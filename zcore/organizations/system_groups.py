@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -22,6 +22,9 @@ from zcore.schema.groups import (
     zerver_usergroup,
     zerver_usergroupmembership,
 )
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 NOBODY = "role:nobody"
 OWNERS = "role:owners"

@@ -6,7 +6,6 @@ zerver_message`, or `zcore.schema.tables["zerver_message"]`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from zcore.schema import (
@@ -26,6 +25,8 @@ from zcore.schema.columns import metadata
 from zcore.schema.create import create_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Table
 
 SERVER_VERSION = "10.0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -12,6 +11,8 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, Executabl
 from zcore.schema.columns import GIN, WHERE, metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection, Dialect, Index
     from sqlalchemy.sql.compiler import DDLCompiler
 

@@ -8,10 +8,11 @@ database made by zops has the server's names, and no table definition has to spe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Table, UniqueConstraint
 
 _LONGEST = 63  # of an identifier in PostgreSQL

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import tarfile
 import zlib
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from isal import igzip
 
 from zcore import Refused
 from zops_export.export_layout import NotAnExport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GZIP_MAGIC = b"\x1f\x8b"
 COPY_BYTES = 1 << 20

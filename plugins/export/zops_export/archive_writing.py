@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from isal import igzip
 
-from zcore import Failed
+from zops_export.work_folder import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,27 +40,29 @@ def pack(folder: Path, top: str, target: Path, may_go_on: Callable[[], None]) ->
     The JSON comes before the files, so that a reader knows the organization before its files.
     Returns the SHA-256 of the archive in hex. Raises `Failed` when it cannot be written.
     """
-    try:
+    with explained(target):
         descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as raw:
-            writer = _HashingWriter(raw)
-            with (
-                igzip.IGzipFile(  # type: ignore[no-untyped-call]
-                    filename="", fileobj=writer, mode="wb", compresslevel=COMPRESSION_LEVEL
-                ) as packed,
-                tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
-            ):
-                for path in _in_order(folder):
-                    may_go_on()
-                    name = f"{top}/{path.relative_to(folder).as_posix()}"
-                    archive.add(path, name, recursive=False, filter=_private)
-            return writer.hash.hexdigest()
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise Failed(f"cannot write {target}: {error.strerror}") from error
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+        try:
+            with os.fdopen(descriptor, "wb") as raw:
+                return _pack_into(raw, folder, top, may_go_on)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _pack_into(raw: BinaryIO, folder: Path, top: str, may_go_on: Callable[[], None]) -> str:
+    writer = _HashingWriter(raw)
+    with (
+        igzip.IGzipFile(  # type: ignore[no-untyped-call]
+            filename="", fileobj=writer, mode="wb", compresslevel=COMPRESSION_LEVEL
+        ) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
+    ):
+        for path in _in_order(folder):
+            may_go_on()
+            name = f"{top}/{path.relative_to(folder).as_posix()}"
+            archive.add(path, name, recursive=False, filter=_private)
+    return writer.hash.hexdigest()
 
 
 def _in_order(folder: Path) -> list[Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,9 +80,12 @@ class Demo:
             timeout=STEP_SECONDS,
             check=False,
         )
+        self.context.stop.check()  # a signal of the terminal reaches the command as well
         if done.returncode:
-            reason = (done.stdout or done.stderr).strip().splitlines()[-1:]
-            raise Failed(f"'zops {' '.join(words)}' ended with {done.returncode}: {reason}")
+            raise Failed(
+                f"'zops {shlex.join(words)}' ended with {done.returncode}: {_reason(done.stdout)}",
+                hint=f"what there is so far is in {self.folder}",
+            )
         return msgspec.json.decode(done.stdout, type=JsonRow)
 
     def step(self, words: Words, outcome: str, stdin: str = "") -> JsonRow:
@@ -99,6 +101,15 @@ class Demo:
     def database(self) -> Database:
         """The database that the steps work on."""
         return Database.connect(f"sqlite:///{self.folder / 'home' / 'zops.db'}")
+
+
+def _reason(stdout: str) -> str:
+    """What the command says of its failure."""
+    try:
+        error = msgspec.json.decode(stdout, type=JsonRow).get("error")
+    except msgspec.DecodeError:
+        error = None
+    return str(error["message"]) if isinstance(error, dict) else "it says nothing"
 
 
 def run_demo(context: Context, folder: Path | None) -> Result:
@@ -162,8 +173,9 @@ def _people(demo: Demo) -> None:
 def _there_and_back(demo: Demo) -> None:
     """A real export in, out again, verified, and counted against what went in."""
     bundled = resources.files("zops_export") / "data" / BUNDLED
-    with resources.as_file(bundled) as path:
-        shutil.copyfile(path, demo.folder / BUNDLED)
+    copy = demo.folder / BUNDLED
+    copy.touch(mode=0o600)
+    copy.write_bytes(bundled.read_bytes())
     original = demo.run(["import", "sample", BUNDLED, "--dry-run"])
     demo.step(
         ["import", "sample", BUNDLED],

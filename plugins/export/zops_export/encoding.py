@@ -71,9 +71,8 @@ def value_json(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
 def _postgresql(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     kind = column.type
     if isinstance(kind, UtcDateTime):
-        if column_facts(column).iso_time:  # in UTC, whatever the time zone of the connection
-            moment = sa.func.to_char(sa.func.timezone("UTC", column), ISO_TIME)
-            return _as_text(sa.func.to_json(moment))
+        if column_facts(column).iso_time:  # our connections are in UTC
+            return _as_text(sa.func.to_json(sa.func.to_char(column, ISO_TIME)))
         return _as_text(sa.extract("epoch", column))
     if isinstance(kind, (sa.Integer, sa.Boolean, Json)):
         return _as_text(column)

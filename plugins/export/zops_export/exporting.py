@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from zcore.pipeline import MemoryJournal, in_order, run
 from zcore.version import __version__
 from zops_export.archive_writing import SUFFIX, pack
 from zops_export.export_job import ExportJob
+from zops_export.known_schema import require_known_schema
 from zops_export.selection import Mode, Selection, find_system_bots
 from zops_export.work_folder import WorkFolder, publish_file
 
@@ -40,10 +42,16 @@ class ExportOptions:
 
 def export_realm(context: Context, options: ExportOptions) -> Result:
     """Export one realm. Raises `Refused` before anything is written, else what the stages raise."""
+    with context.stop.calling(context.database.cancel):
+        return _export(context, options)
+
+
+def _export(context: Context, options: ExportOptions) -> Result:
     started = time.monotonic()
     stages = in_order(context.plugins.stages("zops_export_stages"))
     with context.database.snapshot(options.threads) as snapshot:
         with snapshot.reader() as reader:
+            unknown = require_known_schema(reader.connection)
             realm = find_realm(reader.connection, options.realm)
             bots = find_system_bots(reader.connection, realm.string_id)
         target = _target(options, realm)
@@ -54,6 +62,7 @@ def export_realm(context: Context, options: ExportOptions) -> Result:
         folder = WorkFolder(target)
         try:
             job = ExportJob(context, realm, selection, snapshot, folder)
+            job.findings.extend(unknown)
             _run_stages(job, stages, snapshot.readers)
             digest = _publish(job, target)
         except BaseException:
@@ -66,7 +75,7 @@ def _target(options: ExportOptions, realm: Realm) -> Path:
     """Where the export goes. Raises `Refused` when something is there, or no folder to put it."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     name = f"zulip-export-{realm.string_id or 'root'}-{moment}{SUFFIX}"
-    target = (options.output or Path(name)).expanduser().absolute()
+    target = Path(os.path.expanduser(options.output or name)).absolute()
     try:
         if target.exists() or target.is_symlink():
             raise Refused(f"{target} is already there", code="exists", hint=OTHER_OUTPUT)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UPLOADED_AVATAR = "U"
 AVATAR_SUFFIXES = (".original", ".png")
+WRONG_FOLDER = "was ZOPS_UPLOADS set to the right folder?"
+WRONG_SALT = "was ZOPS_AVATAR_SALT set to the server's salt, and ZOPS_UPLOADS to its folder?"
 
 Record = Mapping[str, object]
 Columns = TypeVarTuple("Columns")
@@ -53,12 +55,15 @@ def copy_avatars(job: ExportJob) -> dict[str, int]:
     records: list[Record] = []
     for realm_id, user_id, email, version in _fetch(job, query):
         key = job.files.avatar_key(realm_id, user_id, version)
+        before = len(records)
         for suffix in AVATAR_SUFFIXES:
             path = key + suffix
             stored = _copy(job, job.files.avatars, path, f"avatars/{path}")
             if stored is not None:
                 record = _user_record(stored, path, realm_id, user_id, email)
                 records.append({**record, "avatar_version": version})
+        if len(records) == before:
+            _report_missing(job, f"avatar of user {user_id}", key, WRONG_SALT)
     return _write_records(job, "avatars", records)
 
 
@@ -143,13 +148,13 @@ def _user_record(stored: StoredFile, path: str, realm_id: int, user_id: int, ema
     }
 
 
-def _report_missing(job: ExportJob, kind: str, key: str) -> None:
+def _report_missing(job: ExportJob, kind: str, key: str, hint: str = WRONG_FOLDER) -> None:
     job.find(
         Finding(
             "missing-file",
             f"the file of the {kind} is not in the file store; it was left out",
             where=key,
-            hint="was ZOPS_UPLOADS set to the right folder?",
+            hint=hint,
         )
     )
 

@@ -11,6 +11,7 @@ from zops_export.checking import check_export, check_index
 from zops_export.export_index import ExportIndex, read_index
 from zops_export.export_source import ExportSource, opened
 from zops_export.import_job import ImportJob, ImportOptions, refuse_if_problems
+from zops_export.known_schema import require_known_schema
 
 RESERVED_FLAG = "--allow-reserved-subdomain"
 
@@ -31,8 +32,10 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
         files = context.files
         job: ImportJob | None = None
         try:
-            with context.database.writer() as writer:
+            stopping = context.stop.calling(context.database.cancel)
+            with stopping, context.database.writer() as writer:
                 job = ImportJob(context, options, source, index, writer, files)
+                job.findings.extend(require_known_schema(writer.connection))
                 run(stages, job, MemoryJournal(), may_go_on=job.may_go_on)
                 job.may_go_on()
         except BaseException:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from zcore.identifiers import random_api_key, random_text, random_uuid, unusable_password
 from zops_export.json_rows import JsonRow
 from zops_export.text_rewriting import TextRewriter, with_new_paths
@@ -69,16 +71,35 @@ class MessageChange:
 
     def __call__(self, row: JsonRow) -> JsonRow:
         """The row with what users typed and what was rendered from it, as it must be here."""
-        content = row.get("content")
-        changed = dict(row)
-        if isinstance(content, str):
-            changed["content"] = self._texts.markdown(content)
-        paths = self._paths.get(row["id"]) if row.get("has_attachment") else None  # type: ignore[call-overload]
-        if paths:
-            for key in ("content", "rendered_content"):
-                if isinstance(changed.get(key), str):
-                    changed[key] = with_new_paths(str(changed[key]), paths)
+        linked = self._paths.get(row["id"], {}) if row.get("has_attachment") else {}  # type: ignore[call-overload]
+        changed = self._texts_of(row, "content", "rendered_content", linked)
+        if row.get("edit_history"):
+            changed["edit_history"] = self._history(row["edit_history"], linked)
         return changed
+
+    def _texts_of(
+        self, row: JsonRow, typed: str, rendered: str, paths: Mapping[str, str]
+    ) -> JsonRow:
+        """A copy of the row with its two texts changed. Ids in HTML follow by the schema."""
+        changed = dict(row)
+        if isinstance(row.get(typed), str):
+            changed[typed] = self._texts.markdown(str(row[typed]))
+        for key in (typed, rendered) if paths else ():
+            if isinstance(changed.get(key), str):
+                changed[key] = with_new_paths(str(changed[key]), paths)
+        return changed
+
+    def _history(self, history: object, paths: Mapping[str, str]) -> object:
+        """What the message was before; whatever is no history stays, and is found out later."""
+        try:
+            entries = msgspec.json.decode(str(history), type=list[JsonRow])
+        except (msgspec.MsgspecError, RecursionError):
+            return history
+        changed = [
+            self._texts_of(entry, "prev_content", "prev_rendered_content", paths)
+            for entry in entries
+        ]
+        return history if changed == entries else msgspec.json.encode(changed).decode()
 
 
 def attachment_change(paths: Mapping[str, str]) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import Context, Finding, Result
+from zcore import Context, Finding, Refused, Result
 from zops_export.checking import check_export, check_manifest
 from zops_export.export_index import read_index
 from zops_export.export_source import opened
@@ -12,9 +12,24 @@ from zops_export.export_source import opened
 if TYPE_CHECKING:
     from pathlib import Path
 
+# What can be wrong with an export so that it cannot be read to its end.
+DAMAGES = frozenset({"damaged-archive", "message-file-missing", "not-json"})
+
 
 def verify_export(context: Context, path: Path) -> Result:
-    """Check the export at `path`. Raises `Refused` when it cannot even be read."""
+    """Check the export at `path`. Raises `Refused` when there is none."""
+    try:
+        return _verify(context, path)
+    except Refused as error:
+        if error.code not in DAMAGES:
+            raise
+        problem = {"code": error.code, "message": error.message, "where": str(path)}
+        finding = Finding(error.code, error.message, hint=error.hint)
+        data = {"problems": [problem], "problem_count": 1}
+        return Result(data, f"{path} is damaged", (finding,))
+
+
+def _verify(context: Context, path: Path) -> Result:
     with opened(path, context.stop.check) as source:
         index = read_index(source, context.stop.check)
         checked = check_export(source, index, context.stop.check)

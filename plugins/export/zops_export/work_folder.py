@@ -125,7 +125,7 @@ class WorkFolder:
 
     def publish(self) -> None:
         """Give the folder its final name, once everything in it is on the disk."""
-        with _explained(self.target):
+        with explained(self.target):
             for folder, _, names in os.walk(self.path):
                 for name in names:
                     _sync(Path(folder, name))
@@ -141,7 +141,8 @@ class WorkFolder:
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
+def explained(target: Path) -> Iterator[None]:
+    """What the system says while `target` is written becomes `Failed`."""
     try:
         yield
     except OSError as error:
@@ -158,7 +159,7 @@ def _sync(path: Path) -> None:
 
 def publish_file(aside: Path, target: Path) -> None:
     """Give the finished file `aside` its final name; `Refused` when something is there by now."""
-    with _explained(target):
+    with explained(target):
         _sync(aside)
         try:
             os.link(aside, target)

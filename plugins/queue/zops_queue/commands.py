@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ from zops_queue.processing.workplace import (
 from zops_queue.registry import check_queue, choose_all, choose_named, find_workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from zcore import Context
     from zcore.broker import Broker
 

@@ -6,13 +6,15 @@ import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
 
 from zcore.errors import Refused
 from zops_queue.event_json import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST_LINE = 16 * 1024 * 1024  # bytes; also what RabbitMQ takes at most
 KEPT_IN_MEMORY = 4 * 1024 * 1024  # bytes

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zcore import hookspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from zcore import BrokerKind, Worker
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from zcore.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SERVER_QUEUES = (
     "deferred_email_senders",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from zcore import BrokerKind, Check, Command, Worker, hookimpl
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 zops_api = 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zcore.console import table
@@ -11,6 +10,8 @@ from zcore.values import Result
 from zops_queue.event_json import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zcore.broker import DeadLetter, Delivery, QueueState
 
 WIDEST = 100  # characters of an event in a table

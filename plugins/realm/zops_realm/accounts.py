@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -20,6 +19,10 @@ from zcore.organizations.system_groups import (
 )
 from zcore.schema.realms import zerver_realm, zerver_realmuserdefault
 from zcore.schema.users import zerver_onboardingstep, zerver_userprofile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
 # Marks an account that somebody else made: its user is asked at the first login who may see the
 # address, and to accept the terms.

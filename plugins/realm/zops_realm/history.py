@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -10,6 +10,9 @@ from zcore.organizations.codes import Role
 from zcore.schema.channels import zerver_stream
 from zcore.schema.messages import zerver_message, zerver_onboardingusermessage, zerver_usermessage
 from zcore.schema.users import zerver_userprofile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 MOST_MESSAGES = 1000
 NEWEST_LEFT_UNREAD = 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -19,6 +18,8 @@ from zcore.schema.channels import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from zcore.organizations.realms import InsertedRealm
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zcore import Refused, UsageError, current
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FLAGS_HINT = "give --password-file FILE, --password-stdin, or --no-password"
 MOST_BYTES = 4096

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from zcore import Check, Command, Validator, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 GROUP = "Organizations and users"
 RULES = "zops_realm.rules"

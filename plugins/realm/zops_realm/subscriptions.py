@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -19,6 +18,10 @@ from zcore.schema.messages import zerver_message
 from zops_realm.accounts import insert_onboarding_step
 from zops_realm.channel_colors import pick_colors
 from zops_realm.history import give_history
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
 
 NO_MESSAGE_YET = -1
 

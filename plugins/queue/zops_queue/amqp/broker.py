@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,8 @@ from zops_queue.amqp.link import Channel, Link, NoSuchQueue
 from zops_queue.amqp.publisher import Message, Publisher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from zcore.settings import Settings
 
 MOVED_AT_ONCE = 500

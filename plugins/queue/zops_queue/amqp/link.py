@@ -12,8 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pika
 from pika.adapters.select_connection import IOLoop
@@ -21,6 +20,9 @@ from pika.exceptions import AMQPError
 
 from zcore.errors import Unreachable
 from zops_queue.amqp.errors import NoSuchQueue, channel_error, connection_error, parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SECONDS_TO_ANSWER = 30.0
 SECONDS_TO_CLOSE = 5.0

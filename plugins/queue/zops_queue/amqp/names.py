@@ -13,7 +13,10 @@ events that wait about equally long nobody waits for a much slower one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PREFIX = "zops."
 DELAY_STEPS = (1, 5, 30, 300, 1800)  # seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from pika import spec
 from zcore.errors import Unreachable, ZopsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from zops_queue.amqp.link import Link
 
 # RabbitMQ writes to disk several times a second and confirms all at once what it has written, so

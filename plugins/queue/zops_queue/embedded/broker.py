@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from zcore.broker import Clock, DeadLetter, Delivery, Failure, QueueState, utc_now
@@ -15,6 +12,10 @@ from zops_queue.embedded.consumer import EmbeddedConsumer
 from zops_queue.embedded.file import open_file, transaction, translated
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
     from zcore.settings import Settings
 
 EVENTS_A_TRANSACTION = 10_000

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zcore.broker import Clock, Delivery, Failure
 from zops_queue.embedded.file import transaction, translated
 from zops_queue.embedded.owners import OwnerLock, forget, is_alive
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 SECONDS_BETWEEN_LOOKS = 0.05  # a file tells nobody that something was added to it
 SECONDS_BETWEEN_CENSUSES = 1.0

@@ -6,10 +6,13 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zcore.errors import Failed, Refused, Unreachable, ZopsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 FORMAT = 1
 LOCK_SECONDS = 30

@@ -10,7 +10,10 @@ import contextlib
 import fcntl
 import os
 import secrets
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class OwnerLock:

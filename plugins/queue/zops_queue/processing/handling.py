@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from zcore.text import describe, one_line
 from zops_queue.event_json import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from zcore.broker import Broker, Consumer
     from zops_queue.processing.workplace import Tally, Workplace
     from zops_queue.registry import LoadedWorker

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zcore.errors import Interrupted, Unreachable
@@ -13,6 +12,8 @@ from zops_queue.processing.shift import Shift
 from zops_queue.processing.workplace import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zops_queue.processing.workplace import Workplace
     from zops_queue.registry import LoadedWorker
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zops_queue.processing.loop import QueueLoop
 from zops_queue.processing.workplace import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zops_queue.processing.workplace import Workplace
     from zops_queue.registry import LoadedWorker
 

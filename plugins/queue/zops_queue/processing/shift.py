@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zcore.broker import QueueState
@@ -13,6 +12,8 @@ from zops_queue.processing.handling import Handling
 from zops_queue.processing.workplace import DRAIN_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zcore.broker import Consumer
     from zops_queue.processing.workplace import Tally, Workplace
     from zops_queue.registry import LoadedWorker

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from zcore.broker import Clock, utc_now
 from zops_queue.processing.retry import Pauses, RetryPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zcore.broker import Broker
     from zcore.console import Console
     from zcore.context import Context

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LARGEST_ID = 2**31 - 1  # what an integer column of PostgreSQL holds
 LATEST_TIME = 253_402_300_799  # the last second of the year 9999

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
@@ -17,6 +15,9 @@ from zcore.schema.users import zerver_userprofile
 from zops_queue.workers.fields import BadField, id_field, text_field, time_field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
     from zcore.broker import WorkContext
     from zcore.database import Database
 

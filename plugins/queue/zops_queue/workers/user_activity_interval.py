@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from zcore.schema.users import zerver_userprofile
 from zops_queue.workers.fields import BadField, id_field, time_field
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
     from zcore.broker import WorkContext
 
 LENGTH = timedelta(minutes=15)

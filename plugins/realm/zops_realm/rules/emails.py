@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zcore import Problem
 from zcore.organizations.system_bots import is_system_bot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from zcore.validation import Validation
 
 LONGEST = 254  # the width of the column

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zcore import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from zcore.validation import Validation
 
 SHORTEST = 2

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zcore import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from zcore.validation import Validation
 
 SHORTEST = 6

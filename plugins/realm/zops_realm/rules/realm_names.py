@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zcore import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from zcore.validation import Validation
 
 LONGEST = 40  # the width of the column

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from zcore import Problem
 from zops_realm.rules.reserved_words import reason_reserved
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from zcore.validation import Validation
 
 CHARACTERS = re.compile("[a-z0-9-]*")
