@@ -10,7 +10,7 @@ help:
 	@echo 'make test     everything a change must pass (PYTEST_ARGS="-k export" for a part)'
 	@echo 'make lint     the checks that run no code'
 	@echo 'make format   let ruff correct what it can'
-	@echo 'make demo     see zops at work, on data that it makes up'
+	@echo 'make demo     see zops at work, on an exported organization that comes with it'
 	@echo 'make bench    measure (BENCH_ARGS=...)'
 	@echo 'make lock     choose the versions in requirements/ anew (needs uv)'
 	@echo 'make clean    remove .venv and everything else that can be made again'

@@ -80,7 +80,10 @@ class Output:
     def last_words(self, error: ZopsError) -> None:
         """Print an error while the command still runs, just before the process ends."""
         if self.json and self._redirected.saved is not None:
-            os.write(self._redirected.saved, f"{_encode({'ok': False, 'error': _error(error)})}\n".encode())
+            os.write(
+                self._redirected.saved,
+                f"{_encode({'ok': False, 'error': _error(error)})}\n".encode(),
+            )
         else:
             write_line(f"zops: error: {error.message}")
 

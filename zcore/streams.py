@@ -35,7 +35,8 @@ def open_closed_streams() -> None:
             descriptor = os.open(os.devnull, flags)  # the lowest that is free: its own
             os.set_inheritable(descriptor, True)
             mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))
+            stream = open(descriptor, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 # it stays
+            setattr(sys, name, stream)
 
 
 class StdoutAsStderr:

@@ -81,6 +81,15 @@ class TestPluginsCheck:
         assert finding["code"] == code
         assert finding["where"] == "acme"
 
+    def test_what_plugins_write_is_no_finding(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install_command("acme", "pass")
+        noisy = "import os, subprocess\nos.write(1, b'noise')\nsubprocess.run(['echo', 'noise'])\n"
+        plugins.install(
+            "noisy", f"{noisy}import zcore\n@zcore.hookimpl\ndef zops_checks(): return []"
+        )
+        done = zops("plugins", "check", "acme")
+        assert done.stdout == "nothing wrong: acme\n"
+
     def test_resolves_every_target(self, zops: Zops, plugins: InstalledPlugins) -> None:
         plugins.install(
             "acme",
@@ -217,6 +226,46 @@ class TestDoctor:
         plugins.install("acme", "import zcore\n@zcore.hookimpl\ndef zops_checks():\n    1 / 0")
         done = zops("doctor", exit_code=5)
         assert "plugin 'acme' (dist-of-acme 1.0) cannot be asked for zops_checks" in done.stderr
+
+    def test_and_does_not_take_those_of_others_with_it(
+        self, zops: Zops, plugins: InstalledPlugins
+    ) -> None:
+        everything = [check["name"] for check in zops("doctor", "--json").json()["checks"]]
+        bad = "import zcore\n@zcore.hookimpl\ndef zops_checks():\n    {}"
+        plugins.install("acme", bad.format("1 / 0"))
+        plugins.install("other", bad.format("return 3"))
+        plugins.install(
+            "well",
+            """
+            from zcore import Check, CheckResult, hookimpl
+
+            @hookimpl
+            def zops_checks():
+                return [Check("well", "dist_of_well.plugin:well")]
+
+            def well(context): return CheckResult("ok", "all well")
+            """,
+        )
+        checks = zops("doctor", "--json", exit_code=5).json()["checks"]
+        failed = [check["name"] for check in checks if check["status"] == "failed"]
+        assert failed == ["acme", "other"]
+        assert {check["name"] for check in checks} == {*everything, *failed, "well"}
+
+    @pytest.mark.parametrize(
+        ("variable", "names"),
+        [("ZOPS_HOME", {"data-folder", "files"}), ("ZOPS_UPLOADS", {"files"})],
+    )
+    def test_places_that_cannot_be_looked_at(
+        self, variable: str, names: set[str], zops: Zops
+    ) -> None:
+        place = str(zops.folder / ("x" * 300))  # longer than names may be
+        done = zops("doctor", "--json", exit_code=5, env={variable: place})
+        findings = {finding["where"]: finding["message"] for finding in done.json()["findings"]}
+        assert findings.keys() >= names
+        for name in names:
+            assert findings[name].startswith(place)
+            assert findings[name].endswith("cannot be looked at: File name too long")
+        assert "the check itself failed" not in str(findings)
 
 
 class TestDatabaseInit:

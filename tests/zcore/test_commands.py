@@ -134,6 +134,13 @@ class TestMistakes:
     def test_a_mistyped_global_option(self, zops: Zops) -> None:
         assert "--databse" in zops("--databse", "x", "plugins", exit_code=2).stderr
 
+    @pytest.mark.parametrize("option", ["--database", "--config"])
+    def test_an_empty_value(self, option: str, zops: Zops) -> None:
+        done = zops(option, "", "plugins", "list", exit_code=2)
+        assert done.stderr.startswith(f"zops: error: the value of {option} is empty\nhint: ")
+        assert zops(option, "", "db", "init", "--json", exit_code=2).codes() == {"usage"}
+        assert not zops.home.exists()
+
     def test_no_command(self, zops: Zops) -> None:
         assert "create-realm" in zops(exit_code=2).stderr
         assert zops("--json", exit_code=2).codes() == {"usage"}
@@ -243,19 +250,43 @@ class TestStdout:
         return done.returncode, done.stderr
 
     @pytest.mark.parametrize(
-        "arguments", ["plugins list", "plugins list --json", "--help", "create-realm --help"]
+        "arguments",
+        ["plugins list", "plugins list --json", "--help", "create-realm --help", "--version"],
     )
     def test_that_nobody_reads_is_no_error(self, arguments: str, zops: Zops) -> None:
         line = f"zops {arguments} | true; exit ${{PIPESTATUS[0]}}"
         assert self._in_shell(zops, line) == (0, "")
 
-    def test_that_is_full_is_an_error(self, zops: Zops) -> None:
-        code, stderr = self._in_shell(zops, "zops plugins list > /dev/full")
+    @pytest.mark.parametrize(
+        "arguments",
+        ["plugins list", "--json plugins list", "--help", "db init --help", "--version"],
+    )
+    @pytest.mark.parametrize(
+        ("place", "reason"),
+        [("/dev/full", "No space left on device"), ("&-", "Bad file descriptor")],
+        ids=["full", "closed"],
+    )
+    def test_that_takes_no_result_is_an_error(
+        self, place: str, reason: str, arguments: str, zops: Zops
+    ) -> None:
+        code, stderr = self._in_shell(zops, f"zops {arguments} >{place}")
+        assert stderr == f"zops: error: the result cannot be written to stdout: {reason}\n"
         assert code == 1
-        assert "cannot be written to stdout" in stderr
 
-    def test_that_is_closed(self, zops: Zops) -> None:
-        assert self._in_shell(zops, "zops --json plugins list >&-") == (0, "")
+    def test_that_is_closed_is_not_taken_by_a_file(
+        self, zops: Zops, plugins: InstalledPlugins
+    ) -> None:
+        body = "file = open('file', 'w')\nsubprocess.run(['echo', 'lost'])\nfile.close()"
+        plugins.install_command("child", body, imports="import subprocess")
+        assert self._in_shell(zops, f"cd {zops.folder}; zops child >&-")[0] == 0
+        assert (zops.folder / "file").read_text() == ""
+
+    def test_an_error_with_another_file_is_still_a_bug(
+        self, zops: Zops, plugins: InstalledPlugins
+    ) -> None:
+        plugins.install_command("fills", "open('/dev/full', 'wb', 0).write(b'x')")
+        done = zops("fills", exit_code=70)
+        assert "this is a bug in plugin 'fills'" in done.stderr
 
     def test_of_child_processes_is_kept_out_of_the_document(
         self, zops: Zops, plugins: InstalledPlugins
@@ -269,3 +300,50 @@ class TestStdout:
         assert json.loads(done.stdout) == {"ok": True, "n": 1}
         assert done.stderr == "from a child\n"
         assert "from a child" in zops("child").stdout
+
+
+class TestOtherStreams:
+    """stdin and stderr can be closed, too."""
+
+    READS = (
+        "return zcore.Result({'read': sys.stdin.read(), 'buffer': str(sys.stdin.buffer.read())})"
+    )
+
+    def _run(self, zops: Zops, line: str) -> subprocess.CompletedProcess[str]:
+        command = ["/bin/sh", "-c", f'exec "{zops.program}" {line}']
+        return subprocess.run(
+            command, env=zops.environment, capture_output=True, text=True, check=False
+        )
+
+    def test_a_closed_stdin_is_at_its_end(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install_command("reads", self.READS, imports="import sys")
+        done = self._run(zops, "--json reads <&-")
+        assert json.loads(done.stdout) == {"ok": True, "read": "", "buffer": "b''"}
+        assert done.stderr == ""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        ["create-realm Acme a@example.com Ann", "create-realm Acme --password-stdin", "realm list"],
+    )
+    def test_commands_do_not_stumble_over_it(self, arguments: str, zops: Zops) -> None:
+        closed = self._run(zops, f"{arguments} <&-")
+        empty = self._run(zops, f"{arguments} </dev/null")
+        assert (closed.returncode, closed.stderr) == (empty.returncode, empty.stderr)
+        assert "Traceback" not in closed.stderr
+
+    def test_nobody_is_there_to_answer(self, zops: Zops, plugins: InstalledPlugins) -> None:
+        plugins.install_command("asks", "zcore.current().console.confirm('really?')")
+        assert self._run(zops, "asks <&-").returncode == 3
+
+    @pytest.mark.parametrize(
+        ("arguments", "exit_code"),
+        [("plugins list", 0), ("--json plugins list", 0), ("nonsense", 2), ("--help", 0)],
+    )
+    def test_a_closed_stderr(self, arguments: str, exit_code: int, zops: Zops) -> None:
+        done = self._run(zops, f"{arguments} 2>&-")
+        assert done.returncode == exit_code
+        assert bool(done.stdout) == (exit_code == 0)
+
+    def test_all_are_closed(self, zops: Zops) -> None:
+        assert self._run(zops, "plugins list <&- >&- 2>&-").returncode == 1
+        assert self._run(zops, "nonsense <&- >&- 2>&-").returncode == 2

@@ -22,6 +22,7 @@ ENDINGS = {
     "exits": ("raise SystemExit", 0, None, ""),
     "fails": ("raise zcore.Failed('no luck')", 1, "failed", "zops: error: no luck"),
     "exits with a number": ("raise SystemExit(7)", 7, "exit", ""),
+    "exits with yes": ("raise SystemExit(True)", 1, "exit", ""),
     "exits with words": ("raise SystemExit('no luck')", 1, "exit", "no luck"),
     "ends itself": ("click.get_current_context().exit(6)", 6, "exit", ""),
     "raises an error of click": (
@@ -125,6 +126,31 @@ def test_every_problem_is_shown(zops: Zops, plugins: InstalledPlugins) -> None:
         "index": 0,
         "override": None,
     }
+
+
+def test_exit_codes_are_numbers(zops: Zops, plugins: InstalledPlugins) -> None:
+    plugins.install_command("ends", "raise SystemExit(True)")
+    error = zops("ends", "--json", exit_code=1).json()["error"]
+    assert error["message"] == "the command ended with exit code 1"
+
+
+def test_passwords_are_masked_everywhere(zops: Zops, plugins: InstalledPlugins) -> None:
+    url = "postgresql://u:sekret@h/y"
+    plugins.install_command(
+        "refuses",
+        f"problem = zcore.Problem('one', '{url}', hint='{url}')\n"
+        f"raise zcore.Refused('{url}', hint='{url}', problems=[problem])",
+    )
+    plugins.install_command(
+        "finds",
+        f"finding = zcore.Finding('one', '{url}', where='{url}', hint='{url}')\n"
+        "return zcore.Result({}, findings=[finding])",
+    )
+    for command, exit_code, times in (("refuses", 3, 4), ("finds", 5, 3)):
+        stdout = zops(command, "--json", exit_code=exit_code).stdout
+        assert "sekret" not in stdout
+        assert stdout.count("postgresql://u:***@h/y") == times
+        assert "sekret" not in zops(command, exit_code=exit_code).stderr
 
 
 def test_the_codes_are_what_is_documented() -> None:

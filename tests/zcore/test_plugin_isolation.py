@@ -164,6 +164,26 @@ def test_what_plugins_print_does_not_reach_stdout(zops: Zops, plugins: Installed
     assert "hello from the plugin" not in zops("plugins", "list").stdout
 
 
+NOISE = "os.write(1, b'low noise\\n'); subprocess.run(['echo', 'noise of a child']); print('noise')"
+NOISY = {
+    "at import": f"import os, subprocess\n{NOISE}",
+    "when asked for commands": f"import os, subprocess\n{HOOK}    {NOISE}\n    return []",
+    "around us": "import sys\nsys.__stdout__.write('low noise, noise of a child, noise')",
+}
+
+
+@pytest.mark.parametrize("source", NOISY.values(), ids=NOISY)
+def test_what_plugins_write_by_other_means_does_not_reach_stdout(
+    source: str, zops: Zops, plugins: InstalledPlugins
+) -> None:
+    expected = zops("settings").stdout
+    plugins.install("noisy", source)
+    done = zops("settings")
+    assert done.stdout == expected
+    for words in ("low noise", "noise of a child"):
+        assert words in done.stderr
+
+
 class TestDisabling:
     """Switching off works before anything of the plugin is imported."""
 

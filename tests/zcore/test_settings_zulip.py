@@ -218,6 +218,16 @@ class TestUnknownValues:
         with pytest.raises(Refused, match="there is no folder"):
             Settings.load({}, {"HOME": "/", "ZOPS_ZULIP_CONF": str(tmp_path / "no")}, tmp_path)
 
+    def test_of_a_folder_that_cannot_be_looked_at(self, zops: Zops) -> None:
+        environ = {"ZOPS_ZULIP_CONF": str(zops.folder / ("x" * 300))}  # longer than names may be
+        error, hint = zops("db", "check", exit_code=3, env=environ).stderr.splitlines()
+        assert error.endswith("cannot be read: File name too long")
+        assert hint.startswith("hint: name the folder")
+        for command in (("doctor",), ("settings",), ("plugins", "list"), ("db", "--help")):
+            done = zops(*command, env=environ, check=False)
+            assert done.exit_code == (5 if command == ("doctor",) else 0)
+            assert "cannot be read: File name too long" in done.stderr
+
     @pytest.mark.parametrize("name", ["settings.py", "zulip-secrets.conf"])
     def test_of_files_that_others_can_write(self, name: str, server: Server) -> None:
         (server.folder / name).chmod(0o666)

@@ -124,6 +124,15 @@ def test_a_second_signal_ends_it_at_once(
         assert stderr == "zops: error: stopped at once by a signal\n"
 
 
+def test_ctrl_c_before_anything_is_loaded(zops: Zops, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    source = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)\n"
+    (folder / "click.py").write_text(source)
+    done = zops("plugins", "list", exit_code=130, env={"PYTHONPATH": str(folder)})
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_a_forked_child_has_signals_of_its_own(zops: Zops, plugins: InstalledPlugins) -> None:
     plugins.install_command("work", FORKS, imports="import os, signal, time")
     done = zops("work", "--json").json()

@@ -56,19 +56,26 @@ def data_folder(context: Context) -> CheckResult:
 
 
 def _data_folder(home: Path) -> CheckResult:
-    if not os.path.lexists(home.parent) and _missing(home.parent):
-        pass
-    if not home.exists():
-        parent = next(parent for parent in home.parents if parent.exists())
-        if os.access(parent, os.W_OK):
+    status = _status(home)
+    if status is None:
+        parent = next(parent for parent in home.parents if _status(parent) is not None)
+        if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
             return CheckResult("ok", f"{home} will be made by first use")
         return CheckResult("failed", f"{home} is not there, and {parent} cannot be written", HOME)
-    if not home.is_dir() or not os.access(home, os.W_OK | os.X_OK):
+    if not stat.S_ISDIR(status.st_mode) or not os.access(home, os.W_OK | os.X_OK):
         return CheckResult("failed", f"{home} is not a folder that can be written", HOME)
-    if home.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         hint = f"chmod 700 {home}"
         return CheckResult("warning", f"{home} can be looked into by other users", hint)
     return CheckResult("ok", str(home))
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """None when nothing is there. Raises `OSError` when that cannot be known."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 HOME = "name another folder with ZOPS_HOME"
@@ -92,11 +99,15 @@ def files(context: Context) -> CheckResult:
     place = context.settings.uploads
     if place == "s3" or "://" in place:
         return CheckResult("skipped", f"{mask_passwords(place)}: not looked at")
-    if Path(place).is_dir():
+    origin = context.settings.origin("uploads")
+    try:
+        status = _status(Path(place))
+    except OSError as error:
+        return CheckResult("failed", f"{place} ({origin}) cannot be looked at: {error.strerror}")
+    if status is not None and stat.S_ISDIR(status.st_mode):
         return CheckResult("ok", place)
     if context.settings.is_default("uploads"):
         return CheckResult("ok", f"{place} will be made by first use")
-    origin = context.settings.origin("uploads")
     return CheckResult("failed", f"{place} ({origin}) is not a folder")
 
 
