@@ -101,6 +101,16 @@ def assert_said_no(stderr: str, *, about: str = "") -> None:
     assert about in stderr, stderr
 
 
+def find_damage(zops: ZopsHere, path: Path, about: str, watched: Watched) -> None:
+    """`zops verify` must say that this is no export (3), or what is wrong with it (5)."""
+    with watched.unchanged():
+        done = zops("verify", path, exit_code=None)
+    assert done.exit_code in (3, 5), done
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("zops: error: " if done.exit_code == 3 else "zops: finding: "), done
+    assert about in done.stdout + done.stderr, done
+
+
 def refuse(
     zops: ZopsHere, *arguments: str | Path, exit_code: int = 3, about: str = "", watched: Watched
 ) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.reading import REAL_EXPORTS
-from tests.zops_export.spoiling import Watched, pack, refuse
+from tests.zops_export.spoiling import Watched, find_damage, pack, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_what_is_no_export(
     path = tmp_path / "acme.tar.gz"
     make(path)
     refuse(zops_here, "import", "acme", path, about=str(path), watched=watched)
-    refuse(zops_here, "verify", path, about=str(path), watched=watched)
+    find_damage(zops_here, path, str(path), watched)
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "~nobody-of-that-name/x", "-"])

@@ -26,7 +26,7 @@ LONGEST_WORD = 64
 
 JsonRow = dict[str, object]
 
-BORDER = re.compile(rb"\}(\s*),\s*\{")
+BORDER = re.compile(rb"\}(\s*),\s*\{(?=\s*[\"}])")
 TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 PLACE = re.compile(r"\(byte (\d+)\)")
 SPACE = re.compile(rb"\s*")
