@@ -111,8 +111,9 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return folder
 
 
-# Of these rows many are taken out of the real export `full`, for tests that need to be fast.
+# So many of these rows and files the export `light` keeps, for tests that need to be fast.
 KEPT_IN_LIGHT = {
+    "zerver_attachment": 4,
     "zerver_usermessage": 20,
     "zerver_useractivity": 5,
     "zerver_useractivityinterval": 5,
@@ -122,11 +123,28 @@ KEPT_IN_LIGHT = {
 }
 
 
+KEPT_AVATARS = 4
+
+
 @pytest.fixture(scope="session")
 def light(unpacked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a real export that was made lighter. Not to be changed."""
     target = tmp_path_factory.mktemp("light") / "export"
     shutil.copytree(unpacked("full"), target)
+    _lighten_rows(target)
+    attachments = json.loads((target / "attachment.json").read_bytes())["zerver_attachment"]
+    _lighten_files(target / "uploads", {row["path_id"] for row in attachments})
+    avatars = json.loads((target / "avatars" / "records.json").read_bytes())[:KEPT_AVATARS]
+    _lighten_files(target / "avatars", {row["path"] for row in avatars})
+    realm = json.loads((target / "realm.json").read_bytes())
+    for user in realm["zerver_userprofile"]:
+        has_avatar = user["id"] in {row["user_profile_id"] for row in avatars}
+        user["avatar_source"] = "U" if has_avatar else "G"
+    (target / "realm.json").write_text(json.dumps(realm))
+    return target
+
+
+def _lighten_rows(target: Path) -> None:
     stats = json.loads((target / "stats.json").read_bytes())
     for path in target.glob("*.json"):
         rows = json.loads(path.read_bytes())
@@ -135,7 +153,15 @@ def light(unpacked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFact
             stats[path.stem][table] = len(rows[table])
         path.write_text(json.dumps(rows))
     (target / "stats.json").write_text(json.dumps(stats))
-    return target
+
+
+def _lighten_files(folder: Path, kept: set[str]) -> None:
+    records = json.loads((folder / "records.json").read_bytes())
+    for record in records:
+        if record["path"] not in kept:
+            (folder / record["path"]).unlink()
+    left = [record for record in records if record["path"] in kept]
+    (folder / "records.json").write_text(json.dumps(left))
 
 
 @pytest.fixture

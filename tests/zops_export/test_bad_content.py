@@ -51,7 +51,7 @@ def test_a_realm_file_that_is_no_json_of_an_export(
 ) -> None:
     replace(light_copy / "realm.json", content)
     refuse(zops_here, "import", "acme", light_copy, watched=watched)
-    find_damage(zops_here, light_copy, "realm.json", watched)
+    find_damage(zops_here, light_copy, str(light_copy), watched)
 
 
 @pytest.mark.parametrize("name", ["messages-000002.json", "attachment.json", "analytics.json"])
@@ -221,6 +221,7 @@ BAD_ROWS: dict[str, tuple[str, Callable[[Tables], Any], str]] = {
         "date_sent",
     ),
     "a moment that is null": (MESSAGES, _set("zerver_message", "date_sent", None), "date_sent"),
+    "a topic that is too long": (MESSAGES, _set("zerver_message", "subject", "x" * 61), "subject"),
     "an unknown UUID": (REALM, _set("zerver_realm", "uuid", "not-a-uuid"), "uuid"),
     "a subdomain that is a number": (REALM, _set("zerver_realm", "name", 7), "name"),
     # keys

@@ -88,25 +88,25 @@ def _check_rows(
     texts = TextRewriter(ids)
     converters: dict[str, RowConverter] = {}
     for name in data_files(source):
-        for block in blocks(source, name):
-            may_go_on()
-            table = table_of_key().get(block.table)
-            if table is None or block.table == "zerver_userprofile_crossrealm":
-                continue
-            if not table_facts(table).imported:
-                continue
-            converter = converters.get(table.name)
-            if converter is None:
-                converter = converters[table.name] = RowConverter(
-                    table,
-                    ids,
-                    texts,
-                    checked.notes,
-                    keyed=table.name in referenced_tables(),
-                    lookups=index.lookups,
-                )
-            for row in block.rows:
-                converter.row(row)
+        with blocks(source, name) as found:
+            for block in found:
+                may_go_on()
+                table = table_of_key().get(block.table)
+                if table is None or block.table == "zerver_userprofile_crossrealm":
+                    continue
+                if not table_facts(table).imported:
+                    continue
+                if table.name not in converters:
+                    converters[table.name] = RowConverter(
+                        table,
+                        ids,
+                        texts,
+                        checked.notes,
+                        keyed=table.name in referenced_tables(),
+                        lookups=index.lookups,
+                    )
+                for row in block.rows:
+                    converters[table.name].row(row)
 
 
 def _check_attachment_links(index: ExportIndex, notes: Notes) -> None:

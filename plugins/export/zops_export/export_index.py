@@ -6,6 +6,7 @@ Of rows that others point at only the ids are kept, 8 bytes each; of the rest, o
 from __future__ import annotations
 
 from array import array
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -102,10 +103,11 @@ def data_files(source: ExportSource) -> Iterator[str]:
     yield from source.message_files
 
 
-def blocks(source: ExportSource, name: str) -> Iterator[Rows]:
-    """The rows of one file of the export, block by block. Raises `NotJson`."""
+@contextmanager
+def blocks(source: ExportSource, name: str) -> Iterator[Iterator[Rows]]:
+    """The rows of one file of the export, block by block. What yields them raises `NotJson`."""
     with source.open(name) as stream:
-        yield from read_tables(stream, name)
+        yield read_tables(stream, name)
 
 
 def read_index(source: ExportSource, may_go_on: Callable[[], None] = lambda: None) -> ExportIndex:
@@ -118,10 +120,11 @@ def read_index(source: ExportSource, may_go_on: Callable[[], None] = lambda: Non
         index.ids[table] = array("q")
     for name in data_files(source):
         counts = index.by_file.setdefault(name.removesuffix(".json"), {})
-        for block in blocks(source, name):
-            may_go_on()
-            counts[block.table] = counts.get(block.table, 0) + len(block.rows)
-            _take(index, block, name)
+        with blocks(source, name) as found:
+            for block in found:
+                may_go_on()
+                counts[block.table] = counts.get(block.table, 0) + len(block.rows)
+                _take(index, block, name)
     for counts in index.by_file.values():
         for key, count in counts.items():
             index.counts[key] = index.counts.get(key, 0) + count

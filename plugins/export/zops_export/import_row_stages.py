@@ -67,12 +67,13 @@ def load_messages(job: ImportJob) -> dict[str, int]:
 
 
 def _load_file(job: ImportJob, name: str, changes: Mapping[str, Change]) -> None:
-    for key, parts in groupby(blocks(job.source, name), key=lambda block: block.table):
-        job.may_go_on()
-        table = table_of_key().get(key)
-        if table is None or key in NOT_LOADED or not table_facts(table).imported:
-            continue
-        _load_table(job, table, parts, changes.get(table.name))
+    with blocks(job.source, name) as found:
+        for key, parts in groupby(found, key=lambda block: block.table):
+            job.may_go_on()
+            table = table_of_key().get(key)
+            if table is None or key in NOT_LOADED or not table_facts(table).imported:
+                continue
+            _load_table(job, table, parts, changes.get(table.name))
 
 
 def _load_table(

@@ -182,7 +182,7 @@ class RowConverter:
             return lambda value, row: own(value)  # type: ignore[arg-type]  # a wrong type is caught
         found = references(column)
         if not found:
-            return None
+            return _limited(column)
         by_form = {
             form: [one for one in found if one.form is form]
             for form in dict.fromkeys(one.form for one in found)
@@ -325,6 +325,20 @@ def kinds_of(column: sa.Column[object]) -> frozenset[type]:
 def _shown(value: object) -> str:
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def _limited(column: sa.Column[object]) -> Convert | None:
+    """Refuses text that is too long for the column, which SQLite would take; None: no limit."""
+    length = column.type.length if isinstance(column.type, sa.String) else None
+    if length is None:
+        return None
+
+    def convert(value: object, row: JsonRow) -> object:
+        if isinstance(value, str) and len(value) > length:
+            raise ValueError(f"{column.name} is longer than {length} characters")
+        return value
+
+    return convert
 
 
 def _in_turn(steps: Sequence[Convert], value: object, row: JsonRow) -> object:
