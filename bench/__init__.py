@@ -1,1 +1,1 @@
-"""Repeatable measurements. `python -m bench` lists them."""
+"""Repeatable measurements. `python -m bench` runs them."""
