@@ -36,12 +36,7 @@ def replace(path: Path, content: bytes) -> None:
 
 def pack(folder: Path, archive: Path, members: Iterable[tarfile.TarInfo] = ()) -> Path:
     """Make an archive of an export's folder, with more `members` (without content) behind."""
-    mode = "w:gz" if archive.name.endswith("gz") else "w"
-    with (
-        tarfile.open(archive, mode, compresslevel=1)
-        if mode == "w:gz"
-        else tarfile.open(archive, mode) as packed
-    ):
+    with tarfile.open(archive, "w") as packed:
         packed.add(folder, "export")
         for member in members:
             packed.addfile(member)

@@ -119,7 +119,7 @@ def _set(table: str, key: str, value: object, row: int = -1) -> Callable[[Tables
 
 
 def _drop(table: str, key: str) -> Callable[[Tables], None]:
-    return lambda tables: tables[table][-1].pop(key)  # type: ignore[no-any-return]
+    return lambda tables: tables[table][-1].pop(key)
 
 
 def _repeat(table: str) -> Callable[[Tables], None]:

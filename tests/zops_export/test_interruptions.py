@@ -95,8 +95,7 @@ def _watched(database: Database, folder: Path) -> Watched:
 @pytest.mark.parametrize(
     ("after", "number"),
     [
-        ("realm-rows", signal.SIGTERM),
-        ("message-rows", signal.SIGINT),
+        ("message-rows", signal.SIGTERM),
         ("files", signal.SIGINT),
     ],
 )
@@ -118,9 +117,7 @@ def test_an_import_is_stopped(
     assert "Traceback" not in stderr
 
 
-@pytest.mark.parametrize(
-    ("after", "suffix"), [("uploads", ""), ("messages", ".tar.gz"), ("realm", "")]
-)
+@pytest.mark.parametrize(("after", "suffix"), [("uploads", ""), ("messages", ".tar.gz")])
 def test_an_export_is_stopped(
     after: str, suffix: str, zops_on: Zops, database: Database, light: Path, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from zops_export.archive_writing import pack
 from zops_export.work_folder import BUFFER_BYTES, WorkFolder, publish_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -116,7 +116,7 @@ class TestPublishing:
     def test_what_appeared_meanwhile_stays(
         self, kind: str, folder: WorkFolder, target: Path
     ) -> None:
-        make = {
+        make: dict[str, Callable[[], object]] = {
             "file": lambda: target.write_text("mine"),
             "folder": target.mkdir,
             "link": lambda: target.symlink_to("nowhere"),
