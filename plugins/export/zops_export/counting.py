@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, table_facts
-from zops_export.row_stages import REALM_EXPORTED
 from zops_export.selection import Selection, messages, user_messages, users
 
 audit_log = tables["zerver_realmauditlog"]
@@ -44,5 +44,5 @@ def _count(
 
 def _is_marked(connection: sa.Connection, selection: Selection) -> bool:
     """Does the audit log say that the realm was exported?"""
-    mark = sa.and_(selection.where(audit_log), audit_log.c.event_type == REALM_EXPORTED)
+    mark = sa.and_(selection.where(audit_log), audit_log.c.event_type == AuditEvent.REALM_EXPORTED)
     return _count(connection, mark, audit_log) > 0

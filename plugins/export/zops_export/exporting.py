@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,6 +176,3 @@ def _plan(
     }
     text = f"would export {realm.string_id!r}: {sum(rows.values()):,} rows to {target}"
     return Result(data, text)
-
-
-StageFunction = Callable[[ExportJob], dict[str, int] | None]

@@ -52,7 +52,8 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[Rows]:
     """The rows of each table in the file `name`, block by block, in file order.
 
     A table whose list is empty comes once, without rows, so that its presence is seen. Values that
-    are no list of objects are passed over. Raises `NotJson` naming the file and what is wrong.
+    are no list are passed over. Raises `NotJson` naming the file and what is wrong, also for a list
+    of something other than objects.
     """
     return _Parser(stream, name).tables()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
 from zcore.schema.facts import ExportFile, exported_tables, table_facts
 from zops_export.encoding import object_json, row_json, value_json
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from zops_export.export_job import ExportJob
 
 MESSAGES_IN_A_FILE = 1000
-REALM_EXPORTED = 206  # the audit log's number for "this realm was exported"
 
 RowQuery = sa.Select[str]
 
@@ -84,12 +84,12 @@ def _audit_queries(job: ExportJob, table: sa.Table) -> list[RowQuery]:
     own_actor = sa.case((actor.in_(mine), value_json(actor, job.dialect)), else_="null")
     row = row_json(table, job.dialect, {"acting_user": own_actor})
     logged = sa.select(row).where(condition).order_by(table.c.id)
-    marks = sa.exists().where(condition, table.c.event_type == REALM_EXPORTED)
+    marks = sa.exists().where(condition, table.c.event_type == AuditEvent.REALM_EXPORTED)
     highest = sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0) + 1).where(condition)
     mark = {
         "id": sa.cast(highest.scalar_subquery(), sa.Text),
         "event_time": _now(job.dialect),
-        "event_type": sa.literal_column(f"'{REALM_EXPORTED}'"),
+        "event_type": sa.literal_column(f"'{AuditEvent.REALM_EXPORTED:d}'"),
         "realm": sa.literal_column(f"'{job.realm.realm_id}'"),
         "backfilled": sa.literal_column("'false'"),
         "extra_data": sa.literal_column("'{}'"),

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 SQUASHED = re.compile(r"^\[.\] (?P<name>\S+)(?P<squashed> \(\d+ squashed migrations\))?$")
 NUMBER = re.compile(r"(?:\d+_squashed_)?(\d+)_")
-NO_MIGRATIONS = "(no migrations)"
 
 MigrationLists = dict[str, list[str]]
 
