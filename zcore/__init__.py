@@ -1,52 +1,80 @@
 """The framework of zops: what a plugin imports.
 
-Everything in `__all__` is public and stays. What is heavy lives in modules of its own
-(`zcore.database`, `zcore.schema`, `zcore.files`, `zcore.broker`), imported where it is used.
+Everything in `__all__` is public and stays. Names are looked up in their modules at first use, so
+that a plugin that only declares commands does not pay for what the commands need. What is heavy
+lives in modules of its own (`zcore.database`, `zcore.schema`, `zcore.files`, `zcore.broker`),
+imported where it is used.
 """
 
 from __future__ import annotations
 
-from zcore.context import Context, current
-from zcore.errors import (
-    ExitCode,
-    Failed,
-    Interrupted,
-    Refused,
-    Unreachable,
-    UsageError,
-    ZopsError,
-)
-from zcore.hookspecs import API_VERSION, hookimpl, hookspec
-from zcore.values import (
-    BrokerKind,
-    Check,
-    CheckResult,
-    Command,
-    Finding,
-    Problem,
-    Result,
-    Stage,
-    Validator,
-    Worker,
-)
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zcore.context import Context, current
+    from zcore.deprecation import Deprecated
+    from zcore.errors import (
+        ExitCode,
+        Failed,
+        Interrupted,
+        Refused,
+        Unreachable,
+        UsageError,
+        ZopsError,
+    )
+    from zcore.hookspecs import API_VERSION, hookimpl, hookspec
+    from zcore.jobs import ExportJob, ImportJob
+    from zcore.validation import Validation
+    from zcore.values import (
+        BrokerKind,
+        Change,
+        Check,
+        CheckResult,
+        Command,
+        Estimate,
+        ExportRequest,
+        FileStoreKind,
+        Finding,
+        ImportSource,
+        Problem,
+        QueuedEvent,
+        Result,
+        Rewrite,
+        Setting,
+        Stage,
+        Validator,
+        Worker,
+    )
 
 __all__ = [
     "API_VERSION",
     "BrokerKind",
+    "Change",
     "Check",
     "CheckResult",
     "Command",
     "Context",
+    "Deprecated",
+    "Estimate",
     "ExitCode",
+    "ExportJob",
+    "ExportRequest",
     "Failed",
+    "FileStoreKind",
     "Finding",
+    "ImportJob",
+    "ImportSource",
     "Interrupted",
     "Problem",
+    "QueuedEvent",
     "Refused",
     "Result",
+    "Rewrite",
+    "Setting",
     "Stage",
     "Unreachable",
     "UsageError",
+    "Validation",
     "Validator",
     "Worker",
     "ZopsError",
@@ -54,3 +82,47 @@ __all__ = [
     "hookimpl",
     "hookspec",
 ]
+
+# where each public name lives; what is not named lives in zcore.values
+_HOMES = {
+    "API_VERSION": "hookspecs",
+    "Context": "context",
+    "Deprecated": "deprecation",
+    "ExitCode": "errors",
+    "ExportJob": "jobs",
+    "Failed": "errors",
+    "ImportJob": "jobs",
+    "Interrupted": "errors",
+    "Refused": "errors",
+    "Unreachable": "errors",
+    "UsageError": "errors",
+    "Validation": "validation",
+    "ZopsError": "errors",
+    "current": "context",
+    "hookimpl": "hookspecs",
+    "hookspec": "hookspecs",
+}
+
+# public names that are on their way out: a name -> (what it is called now, zcore.Deprecated)
+DEPRECATED: dict[str, tuple[str, Deprecated]] = {}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, from its module, at first use."""
+    if name in DEPRECATED:
+        import warnings
+
+        now, warning = DEPRECATED[name]
+        warnings.warn(warning, stacklevel=2)
+        return __getattr__(now)
+    if name not in __all__:
+        raise AttributeError(f"module 'zcore' has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = getattr(import_module(f"zcore.{_HOMES.get(name, 'values')}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,10 +11,10 @@ the object is of no use afterwards and everything that was in hand goes back to 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from zcore.errors import Refused
 from zcore.targets import resolve
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from zcore.settings import Settings
 
 Clock = Callable[[], datetime]
-Value = TypeVar("Value")
 
 
 def utc_now() -> datetime:
@@ -227,22 +226,6 @@ def open_broker(context: Context) -> Broker:
 def broker_kinds(context: Context) -> dict[str, BrokerKind]:
     """The kinds of broker by scheme; of two with one scheme, the first plugin's counts."""
     kinds: dict[str, BrokerKind] = {}
-    for _, kind in provided(context, "zops_queue_brokers", BrokerKind):
+    for _, kind in context.plugins.available("zops_queue_brokers", BrokerKind):
         kinds.setdefault(kind.scheme, kind)
     return kinds
-
-
-def provided(context: Context, hook_name: str, kind: type[Value]) -> Iterator[tuple[str, Value]]:
-    """What the plugins return from a hook for values of one kind: (name of the plugin, value).
-
-    Anything else that a plugin returns is passed over with a warning.
-    """
-    for plugin, values in context.plugins.call(hook_name):
-        for value in values if isinstance(values, Iterable) else [values]:
-            if isinstance(value, kind):
-                yield plugin, value
-            else:
-                context.console.warn(
-                    f"plugin {plugin!r}: {hook_name} gave a {type(value).__name__},"
-                    f" not a {kind.__name__}"
-                )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from zcore.signals import StopFlag
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from zcore.files import FileStores
     from zcore.plugins import Plugins
     from zcore.settings import Settings
+    from zcore.values import Change, Setting
+
+T = TypeVar("T")
 
 
 class Context:
@@ -68,7 +71,20 @@ class Context:
         """Where uploaded files live. Raises `zcore.Refused` when that was not said (see there)."""
         from zcore.files import FileStores
 
-        return FileStores.open(self.settings, self.database)
+        return FileStores.open(self.settings, self.database, self.plugins)
+
+    def setting(self, setting: Setting[T]) -> T:
+        """The value of a setting that a plugin declares (`zops_settings`), or its default.
+
+        Raises `Refused` when what was given is not of the setting's kind.
+        """
+        from zcore.plugin_settings import read
+
+        return read(setting, self.plugins, self.settings, os.environ)
+
+    def committed(self, change: Change) -> None:
+        """Tell all plugins (`zops_committed`) what was just committed to the database."""
+        self.plugins.call("zops_committed", change=change, context=self)
 
     def close(self) -> None:
         """Give back the connections that were opened."""

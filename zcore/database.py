@@ -144,9 +144,14 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """One read transaction, rolled back at the end."""
+        """One read transaction. The database refuses to write in it."""
         with translated(self), self.engine.connect() as connection:
-            yield connection.execution_options(zops_read_only=True)
+            yield connection.execution_options(zops_read_only=True, postgresql_readonly=True)
+
+    @property
+    def read_only(self) -> ReadOnlyDatabase:
+        """The same database for those who may only look."""
+        return ReadOnlyDatabase(self)
 
     @contextmanager
     def snapshot(self, readers: int = 1) -> Iterator[Snapshot]:
@@ -184,6 +189,14 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+class ReadOnlyDatabase:
+    """A database to look into: what validators of other packages get."""
+
+    def __init__(self, database: Database) -> None:
+        self.dialect = database.dialect
+        self.read = database.read
 
 
 def parse_url(url: str) -> URL:
@@ -237,6 +250,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         read_only = connection.get_execution_options().get("zops_read_only", False)
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
@@ -269,4 +283,4 @@ def _defer_foreign_keys(connection: sa.Connection) -> None:
         connection.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")
 
 
-__all__ = ["DBAPIError", "Database", "Dialect", "parse_url"]
+__all__ = ["DBAPIError", "Database", "Dialect", "ReadOnlyDatabase", "parse_url"]

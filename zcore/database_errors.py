@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 # What SQLite says (there are no codes in Python 3.11's exceptions for all of them), and what it
 # means for whoever reads it.
 SQLITE_MESSAGES = (
-    ("readonly database", Refused, "is read-only", "check the permissions of the file and folder"),
+    (
+        "readonly database",
+        Refused,
+        "can only be read",
+        "check the permissions of the file and folder",
+    ),
     ("unable to open", Refused, "cannot be opened", "check the permissions of file and folder"),
     ("not a database", Refused, "is not a database file", "name the right file"),
     ("malformed", Failed, "is damaged", "restore it from a backup"),

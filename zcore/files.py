@@ -16,15 +16,18 @@ import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from zcore.errors import Failed, Refused
 from zcore.private_folders import make_private_folder
+from zcore.targets import resolve
+from zcore.values import FileStoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zcore.database import Database
+    from zcore.plugins import Plugins
     from zcore.settings import Settings
 
 AVATAR_SALT_FILE = "avatar_salt"
@@ -194,6 +197,13 @@ def _explained(doing: str, path: Path) -> Iterator[None]:
         raise Failed(f"cannot {doing} {path}: {error.strerror or error}") from error
 
 
+class StorePair(NamedTuple):
+    """The two stores of a server's files: uploads; avatars, custom emoji, icons and logos."""
+
+    uploads: FileStore
+    avatars: FileStore
+
+
 @dataclass(frozen=True, slots=True)
 class FileStores:
     """The two places of a server's files, and the salt in the names of its avatars."""
@@ -203,8 +213,8 @@ class FileStores:
     avatar_salt: str
 
     @classmethod
-    def open(cls, settings: Settings, database: Database) -> FileStores:
-        """The stores that `settings` name.
+    def open(cls, settings: Settings, database: Database, plugins: Plugins) -> FileStores:
+        """The stores that `settings` name: a folder, or a place that a plugin of `plugins` opens.
 
         Raises `Refused` on a server's database when the place of its files or the salt was not
         said: a guess would lose files, or find none.
@@ -213,23 +223,54 @@ class FileStores:
             require_told(settings)
         if settings.is_default("uploads"):
             settings.require_no_server("the folder of uploaded files")
-        if settings.uploads == "s3":
-            raise Refused(
-                "files in S3 need a plugin that opens them, and none is there",
-                hint="set ZOPS_UPLOADS to a folder laid out as Zulip's LOCAL_UPLOADS_DIR",
-            )
-        root = Path(settings.uploads)
-        made: set[Path] = set()
-        return cls(
-            uploads=LocalStore(root / "files", made),
-            avatars=LocalStore(root / "avatars", made),
-            avatar_salt=settings.avatar_salt or own_avatar_salt(settings.home),
-        )
+        stores = _open_place(settings, plugins)
+        salt = settings.avatar_salt or own_avatar_salt(settings.home)
+        return cls(stores.uploads, stores.avatars, salt)
 
     def avatar_key(self, realm_id: int, user_id: int, version: int) -> str:
         """Where Zulip keeps an avatar, without its suffix (`.original`, `.png`, `-medium.png`)."""
         seed = f"{user_id}:{version}:{self.avatar_salt}".encode()
         return f"{realm_id}/{hashlib.sha256(seed).hexdigest()[:40]}"
+
+
+def _open_place(settings: Settings, plugins: Plugins) -> StorePair:
+    scheme = scheme_of(settings.uploads)
+    if scheme is None:
+        root, made = Path(settings.uploads), set[Path]()
+        return StorePair(LocalStore(root / "files", made), LocalStore(root / "avatars", made))
+    kinds = store_kinds(plugins)
+    if scheme not in kinds:
+        raise Refused(
+            f"no plugin opens files in {scheme!r}",
+            hint=f"the setting 'uploads' is a folder, or one of: {', '.join(kinds) or 'none'}",
+            code="unknown-store",
+        )
+    kind = kinds[scheme]
+    with plugins.running(kind, f"file store {scheme}") as outcome:
+        opened = resolve(kind.target, owner=plugins.provider(kind))(settings.uploads, settings)  # type: ignore[operator] # its kind says so
+        outcome.append(opened)
+    if not isinstance(opened, StorePair):
+        raise Failed(
+            f"{plugins.provider(kind)}: {kind.target!r} gave a {type(opened).__name__},"
+            " not a zcore.files.StorePair",
+            code="broken-target",
+        )
+    return opened
+
+
+def scheme_of(place: str) -> str | None:
+    """The scheme of the place of uploaded files; None for a folder."""
+    if "://" in place:
+        return place.partition("://")[0].lower()
+    return place if place == "s3" else None
+
+
+def store_kinds(plugins: Plugins) -> dict[str, FileStoreKind]:
+    """The kinds of places by scheme; of two for one scheme the first plugin's counts."""
+    kinds: dict[str, FileStoreKind] = {}
+    for _, kind in plugins.values("zops_file_stores", FileStoreKind):
+        kinds.setdefault(kind.scheme, kind)
+    return dict(sorted(kinds.items()))
 
 
 def require_told(settings: Settings) -> None:

@@ -37,7 +37,17 @@ def _init(self: Any, *positional: object, **named: object) -> None:
     wrong = twice or values.keys() - {one.name for one in own}
     if wrong:
         raise TypeError(f"{type(self).__name__} got what it does not take: {', '.join(wrong)}")
+    for one in own:
+        if isinstance(one.default, tuple):
+            values[one.name] = _tuple(type(self), one, values[one.name])
     self.__dict__.update(values)
+
+
+def _tuple(cls: type[object], one: Field[Any], value: object) -> object:
+    """A list where a tuple is meant is taken for one; text, which would be letters, is not."""
+    if isinstance(value, str):
+        raise TypeError(f"{cls.__name__}: {one.name!r} is text, not a tuple of names: {value!r}")
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _default(cls: type[object], one: Field[Any]) -> object:

@@ -8,6 +8,10 @@ module-level `zops_api = 1`; without it, 1 is assumed.
     # pyproject.toml of a plugin package
     [project.entry-points.zops]
     acme = "zops_acme.plugin"
+
+Each plugin's implementation is called on its own, in the order of the plugins' names, which is the
+same on every machine; pluggy's `tryfirst`, `trylast` and wrappers have no place in it. An
+implementation may leave out arguments that it does not need.
 """
 
 from __future__ import annotations
@@ -20,9 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-    from zcore.values import Check, Command, Stage, Validator
+    from zcore.context import Context
+    from zcore.values import (
+        Change,
+        Check,
+        Command,
+        FileStoreKind,
+        Rewrite,
+        Setting,
+        Stage,
+        Validator,
+    )
 
 API_VERSION = 1
+OLDEST_API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker("zops")
 hookimpl = pluggy.HookimplMarker("zops")
@@ -61,14 +76,32 @@ def zops_commands() -> Iterable[Command]:  # type: ignore[empty-body]  # a speci
 
 @hookspec
 def zops_validators() -> Iterable[Validator]:  # type: ignore[empty-body]  # as above
-    """Rules that values must keep: one validator a rule.
+    """Rules that input must keep: one validator a rule.
 
-    Called when a command is about to write. All validators of a subject run, in order of plugin
-    and validator name refined by `before` and `after`, and all their problems are shown at once.
-    A validator that raises refuses the value and is named; it never passes in silence.
+    Called when a command has its input and has not begun to write. All validators of a subject
+    run, in order of plugin and validator name refined by `before` and `after`, and all their
+    problems are shown at once; a command with several subjects shows those of all of them. A
+    validator can refuse what others accept, never accept what others refuse. One that raises, or
+    gives something else, refuses the input and is named, and so is a plugin whose hook raises: a
+    rule is never passed over in silence.
 
-    The subjects of the shipped plugins: `subdomain`, `realm-name`, `email`, `full-name`,
-    `password`.
+    `target` is called with the values and a `zcore.Validation`, whose database can only be read.
+    `index` of a problem says which of the values it is about. A problem may name the flag that
+    lets it pass (`override="--allow-reserved-subdomain"`); only flags that the command has work.
+
+    The subjects of the shipped commands, and what their values are:
+
+    ====================  ==========================================================
+    `realm.subdomain`     text: the subdomain of a new organization
+    `realm.name`          text: its name
+    `user.email`          text: the address of a new account
+    `user.full_name`      text: its name
+    `user.password`       text: its password; not when it has none
+    `export.request`      `zcore.ExportRequest`
+    `import.source`       `zcore.ImportSource`, after the export was looked through
+    `queue.name`          text: a queue that events are published to or taken from
+    `queue.event`         `zcore.QueuedEvent`: what `zops queue publish` sends
+    ====================  ==========================================================
 
     Example::
 
@@ -76,7 +109,12 @@ def zops_validators() -> Iterable[Validator]:  # type: ignore[empty-body]  # as 
 
         @hookimpl
         def zops_validators():
-            return [Validator("acme-prefix", "subdomain", "zops_acme.rules:has_prefix")]
+            return [
+                Validator(
+                    "acme-prefix", "realm.subdomain", "zops_acme.rules:has_prefix",
+                    help="subdomains begin with 'acme-'",
+                )
+            ]
 
         # zops_acme/rules.py
         from zcore import Problem
@@ -90,31 +128,79 @@ def zops_validators() -> Iterable[Validator]:  # type: ignore[empty-body]  # as 
 
 
 @hookspec
-def zops_export_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # as above
-    """Stages of `zops export`.
+def zops_export_stages() -> Iterable[Stage | Rewrite]:  # type: ignore[empty-body]  # as above
+    """Stages of `zops export`, and what it is to change or leave out.
 
     Called when an export begins. The stages of all plugins form one graph, run in dependency
-    order; a stage runs when everything in its `needs` is done. A cycle, or a stage that needs one
-    that does not exist, refuses the export before anything is written. A stage that raises fails
-    the export, which then leaves nothing under its final name, and is named in the message.
+    order, independent ones side by side; a stage runs when everything in its `needs` is done. A
+    circle, or a stage that needs one that does not exist, refuses the export and shows the graph,
+    before anything is written. A stage that raises fails the export, which then leaves nothing
+    under its final name, and is named in the message; `zcore.Refused` with a hint is how a stage
+    says no.
 
-    `target` is called with the job (`zops_export.job.ExportJob`): `job.read()` lends a connection
-    inside the snapshot that all stages share, `job.open(name)` gives a new file of the export to
-    write to, `job.realm` is the organization.
+    `target` of a stage is called with the job (`zcore.ExportJob`): `job.read()` lends a
+    connection inside the snapshot that all stages share, `job.open(name)` gives a new file of the
+    export to write to, `job.realm` is the organization. What it returns (`{"rows": 3}`,
+    `{"files": 1, "bytes": 20}`) is shown with its time. A `Rewrite` changes or leaves out what
+    the stages of others write, as SQL.
 
     Example::
 
-        from zcore import Stage, hookimpl
+        from zcore import Rewrite, Stage, hookimpl
 
         @hookimpl
         def zops_export_stages():
-            return [Stage("acme-note", "zops_acme.export:write_note", needs=("realm",))]
+            return [
+                Stage("acme-note", "zops_acme.export:write_note", help="a note on where from"),
+                Rewrite("zerver_userprofile", "tos_version", "zops_acme.export:nothing"),
+            ]
 
         # zops_acme/export.py
+        import sqlalchemy as sa
+
         def write_note(job):
             with job.open("acme-note.txt") as note:
                 note.write(f"exported from {job.realm.string_id}".encode())
             return {"files": 1}
+
+        def nothing(table):
+            return sa.null()
+    """
+
+
+@hookspec
+def zops_settings() -> Iterable[Setting[object]]:  # type: ignore[empty-body]  # as above
+    """Settings of the plugin, so that they are read, checked, shown and documented like the core's.
+
+    Called when a setting is read, and by `zops settings`. A setting is given under
+    `[plugins.NAME]` of `zops.toml` or in its environment variable, which is nearer. A value of
+    another kind refuses the command that reads it; a key of the table that is no setting is
+    warned of by `zops settings`. When the hook raises, the plugin is warned of, and reading one of
+    its settings fails.
+
+    Example::
+
+        from zcore import Setting, hookimpl
+
+        GREETING = Setting("greeting", "What 'zops hello' says", default="hello")
+
+        @hookimpl
+        def zops_settings():
+            return [GREETING]
+
+        # zops_acme/cli.py
+        import click
+        from zcore import Result, current
+        from zops_acme.plugin import GREETING
+
+        @click.command()
+        def hello() -> Result:
+            \"\"\"Say hello.\"\"\"
+            return Result(text=current().setting(GREETING))
+
+        # zops.toml, or ZOPS_ACME_GREETING=hi
+        [plugins.acme]
+        greeting = "hi"
     """
 
 
@@ -123,7 +209,7 @@ def zops_checks() -> Iterable[Check]:  # type: ignore[empty-body]  # as above
     """What `zops doctor` looks at.
 
     Called by `zops doctor` only. Each check runs on its own: one that raises is shown as failed,
-    and the others still run.
+    and the others still run; so is a plugin whose hook raises.
 
     Example::
 
@@ -145,12 +231,65 @@ def zops_checks() -> Iterable[Check]:  # type: ignore[empty-body]  # as above
 
 
 @hookspec
+def zops_file_stores() -> Iterable[FileStoreKind]:  # type: ignore[empty-body]  # as above
+    """Places for uploaded files, by the scheme of the setting `uploads`.
+
+    Called when a command needs the files and the setting is no folder. Of two for one scheme the
+    first, in order of plugin names, counts, and a warning names both. `target` is called with the
+    setting and all settings and returns a `zcore.files.StorePair`: the store of uploads and that
+    of avatars, emoji, icons and logos. It raises `zcore.Unreachable` when the place does not
+    answer, `zcore.Refused` when it was not said where it is. A plugin whose hook raises refuses
+    the command, and is named.
+
+    Example::
+
+        from zcore import FileStoreKind, hookimpl
+
+        @hookimpl
+        def zops_file_stores():
+            return [FileStoreKind("acme", "zops_acme.store:connect", "a mounted share of ours")]
+
+        # zops_acme/store.py
+        from pathlib import Path
+        from zcore.files import LocalStore, StorePair
+
+        def connect(place, settings):
+            share = Path("/mnt") / place.removeprefix("acme://")
+            return StorePair(LocalStore(share / "uploads"), LocalStore(share / "pictures"))
+    """
+
+
+@hookspec
+def zops_committed(change: Change, context: Context) -> None:
+    """Something has been committed to the database: for caches, notices and records elsewhere.
+
+    Called after the commit of a command that changed an organization or its accounts, once for
+    each `change`, before the command ends. What it returns is not looked at. It cannot take the
+    change back: a plugin that raises is warned of, the command still succeeds, and the others are
+    still called.
+
+    Example::
+
+        from zcore import hookimpl
+
+        @hookimpl
+        def zops_committed(change, context):
+            if change.kind == "user.created":
+                with open(context.settings.home / "acme.log", "a") as log:
+                    log.write(f"{change.string_id}: {change.user_ids}\\n")
+    """
+
+
+@hookspec
 def zops_hookspecs() -> ModuleType:  # type: ignore[empty-body]  # as above
     """A module with hook specifications of the plugin's own, for plugins of the plugin.
 
     Called once at every start, before the other hooks; the module must be cheap to import. Its
     functions are marked with `zcore.hookspec`, begin with `zops_`, and are listed and checked
-    like those of the core.
+    like those of the core. The plugin asks for what the others have with
+    `current().plugins.values(hook_name, kind)`, or calls them with `current().plugins.call(...)`.
+    When the hook raises, the plugin is reported as broken. A hook that goes away is marked with
+    `@hookspec(warn_on_impl=zcore.Deprecated(...))`: whoever implements it is warned of.
 
     Example::
 

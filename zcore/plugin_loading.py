@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from zcore.hookspecs import API_VERSION
+from zcore.hookspecs import API_VERSION, OLDEST_API_VERSION
 from zcore.plugin_record import PluginRecord, identity
 
 if TYPE_CHECKING:
@@ -54,9 +55,11 @@ def load(records: list[PluginRecord]) -> None:
     """Import the active ones."""
     for record in records:
         if record.active:
+            began = time.monotonic()
             with _named_when_slow(record), record.isolated("it cannot be loaded"):
                 record.plugin = record.entry_point.load()
                 _check(record)
+            record.seconds += time.monotonic() - began
 
 
 def _check(record: PluginRecord) -> None:
@@ -69,6 +72,12 @@ def _check(record: PluginRecord) -> None:
         record.fail(
             f"it needs version {wanted} of the plugin API, and this zops has {API_VERSION}: "
             "upgrade zops, or install an older version of the plugin",
+            status="incompatible",
+        )
+    elif wanted < OLDEST_API_VERSION:
+        record.fail(
+            f"it was written for version {wanted} of the plugin API, and the oldest that this zops "
+            f"works with is {OLDEST_API_VERSION}: install a newer version of the plugin",
             status="incompatible",
         )
 

@@ -24,7 +24,8 @@ class PluginInfo:
     """A plugin as `zops plugins list` and `show` tell of it.
 
     `origin` is the file that it was loaded from, or the folder that its distribution is
-    installed in; `error` what is wrong with it, on one line; `traceback` where, when it raised.
+    installed in; `error` what is wrong with it, on one line; `traceback` where, when it raised;
+    `deprecations` what it uses that goes away; `seconds` what it took so far, import and hooks.
     """
 
     name: str
@@ -36,6 +37,9 @@ class PluginInfo:
     hooks: tuple[str, ...]
     commands: tuple[str, ...]
     traceback: str = ""
+    api: int | None = None
+    deprecations: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 class PluginRecord:
@@ -50,6 +54,8 @@ class PluginRecord:
         self.exception: BaseException | None = None
         self.hooks: tuple[str, ...] = ()
         self.commands: list[Command] = []
+        self.deprecations: list[str] = []
+        self.seconds = 0.0
 
     @property
     def active(self) -> bool:
@@ -100,7 +106,15 @@ class PluginRecord:
             hooks=self.hooks,
             commands=tuple(command.name for command in self.commands),
             traceback=self._traceback(),
+            api=self._api(),
+            deprecations=tuple(self.deprecations),
+            seconds=self.seconds,
         )
+
+    def _api(self) -> int | None:
+        """The version of the plugin API that it was written for; None when nobody can tell."""
+        wanted = getattr(self.plugin, "zops_api", 1)
+        return wanted if self.plugin is not None and type(wanted) is int else None
 
     def _origin(self) -> str:
         module = sys.modules.get(self.entry_point.module)

@@ -7,24 +7,25 @@ that names it, and everything else works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from types import ModuleType
-from typing import TypeGuard, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import pluggy
-
-from zcore import hookspecs
 from zcore.errors import Refused
+from zcore.plugin_hooks import Hooks, Watcher, is_list
 from zcore.plugin_loading import discover, load
 from zcore.plugin_record import PluginInfo, PluginRecord
 from zcore.streams import StdoutAsStderr
 from zcore.text import describe, one_line
-from zcore.values import Check, Command, Stage, Validator
+from zcore.values import Check, Command, Rewrite, Stage, Validator
+
+if TYPE_CHECKING:
+    import pluggy
 
 __all__ = ["PluginInfo", "Plugins"]
 
 Warn = Callable[[str], None]
-Value = TypeVar("Value", Check, Command, Stage, Validator)
+Value = TypeVar("Value")
 
 
 class Plugins:
@@ -37,12 +38,10 @@ class Plugins:
         self._all = records
         self._core_commands = core_commands
         self._warn = warn
-        self._warned: set[tuple[str, str]] = set()
-        self._providers: dict[object, PluginRecord] = {}
-        self._manager = pluggy.PluginManager("zops")
-        self._manager.add_hookspecs(hookspecs)
-        self._add_hookspecs()
-        self._register()
+        self._warned: set[str] = set()
+        self._answers: dict[tuple[str, str], list[Any]] = {}  # by plugin and hook
+        self._providers: dict[int, PluginRecord] = {}  # by the identity of these answers
+        self._hooks = Hooks(self._records)
         self._report_unknown_hooks()
         self._collect_commands()
 
@@ -64,15 +63,16 @@ class Plugins:
         with StdoutAsStderr():
             load(records)
             plugins = cls(records, core_commands, warn)
-        for record in records:
-            if record.problems:
-                warn(f"{record.label}: {record.error}")
+        plugins.warn_of_all()
         return plugins
 
-    @property
-    def hook(self) -> pluggy.HookRelay:
-        """Call a hook of all plugins at once; what one of them raises comes out. See `call`."""
-        return self._manager.hook
+    def warn_of_all(self) -> None:
+        """One warning for each plugin with something wrong, one for each deprecation."""
+        for record in self._all:
+            if record.problems:
+                self._warn_once(f"{record.label}: {record.error}")
+            for deprecation in record.deprecations:
+                self._warn_once(f"{record.label}: {deprecation}")
 
     @property
     def infos(self) -> tuple[PluginInfo, ...]:
@@ -83,6 +83,33 @@ class Plugins:
     def names(self) -> tuple[str, ...]:
         """The names of all installed plugins, also of those that are switched off."""
         return tuple(record.name for record in self._all)
+
+    @property
+    def specifications(self) -> dict[str, Callable[..., object]]:
+        """Every hook by name, those that plugins define too: its specification."""
+        return self._hooks.specifications()
+
+    @contextmanager
+    def watched_by(self, watcher: Watcher) -> Iterator[None]:
+        """While inside, `watcher` is told of everything of a plugin that runs."""
+        self._hooks.watcher, before = watcher, self._hooks.watcher
+        try:
+            yield
+        finally:
+            self._hooks.watcher = before
+
+    @contextmanager
+    def running(self, value: object, what: str) -> Iterator[list[object]]:
+        """While what `value` stands for runs: timed for its plugin, and told to the watcher.
+
+        `what` says what runs ("stage messages"); put what came of it into the list.
+        """
+        record = self._provider(value)
+        if record is None:
+            yield []
+            return
+        with self._hooks.watched(record, what) as outcome:
+            yield outcome
 
     def commands(self) -> list[Command]:
         """The commands of the core and of all plugins, by name."""
@@ -97,16 +124,23 @@ class Plugins:
         """
         from zcore.ordering import ordered
 
-        validators = self._collect("zops_validators", Validator)
-        chosen = (validator for validator in validators if validator.subject == subject)
-        return ordered(sorted(chosen, key=self._plugin_and_name))
+        given = self.values("zops_validators", Validator)
+        chosen = [pair for pair in given if pair[1].subject == subject]
+        chosen.sort(key=lambda pair: (pair[0], pair[1].name))
+        return ordered([validator for _, validator in chosen])
 
     def stages(self, hook_name: str) -> list[Stage]:
-        """The stages that all plugins give for a job (`zops_export_stages`), by plugin.
+        """The stages that all plugins give for a job (`zops_import_stages`), by plugin.
 
         Raises `Refused` naming the plugin when one cannot say what it has.
         """
-        return self._collect(hook_name, Stage)
+        return [stage for _, stage in self.values(hook_name, Stage)]
+
+    def export_stages(self) -> tuple[list[Stage], list[Rewrite]]:
+        """What all plugins give for an export, by plugin. Raises as `stages` does."""
+        both = [value for _, value in self._collect("zops_export_stages", (Stage, Rewrite))]
+        stages = [value for value in both if isinstance(value, Stage)]
+        return stages, [value for value in both if isinstance(value, Rewrite)]
 
     def checks(self) -> tuple[list[Check], dict[str, Refused]]:
         """What `zops doctor` looks at, by plugin.
@@ -115,12 +149,34 @@ class Plugins:
         """
         checks: list[Check] = []
         wrong: dict[str, Refused] = {}
-        for record, implementation in self._implementations("zops_checks"):
+        for record, implementation in self._hooks.implementations("zops_checks"):
             try:
-                checks += self._asked(record, implementation, "zops_checks", Check)
-            except Refused as error:
-                wrong[record.name] = error
+                found = self._ask(record, "zops_checks", implementation, (Check,))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 # it may raise anything
+                wrong[record.name] = _cannot_be_asked(record, "zops_checks", error)
+                continue
+            checks += found
         return checks, wrong
+
+    def values(self, hook_name: str, kind: type[Value]) -> list[tuple[str, Value]]:
+        """The values of `kind` that all plugins give, each with the name of its plugin.
+
+        For what must not be passed over: raises `Refused` naming the plugin when one raises, or
+        gives something else.
+        """
+        return self._collect(hook_name, (kind,))
+
+    def available(self, hook_name: str, kind: type[Value]) -> list[tuple[str, Value]]:
+        """As `values`; but a plugin that fails is warned of, once, and passed over."""
+        found: list[tuple[str, Value]] = []
+        for record, implementation in self._hooks.implementations(hook_name):
+            try:
+                values = self._ask(record, hook_name, implementation, (kind,))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 # it may raise anything
+                self._warn_of(record, hook_name, error)
+                continue
+            found += [(record.name, value) for value in values]
+        return found
 
     def provided(self, name: str) -> dict[str, list[object]]:
         """What the plugin `name` gives, by hook: of the hooks that are asked without arguments.
@@ -130,14 +186,14 @@ class Plugins:
         provided: dict[str, list[object]] = {}
         record = self._records.get(name)
         for hook_name in record.hooks if record is not None and record.active else ():
-            for owner, implementation in self._implementations(hook_name, record):
-                if implementation.argnames:
+            for owner, implementation in self._hooks.implementations(hook_name):
+                if owner is not record or implementation.argnames:
                     continue
                 try:
-                    values = _invoke(implementation, {})
-                    provided[hook_name] = list(values) if _is_list(values) else [values]
+                    values = self._hooks.invoke(record, hook_name, implementation, {})
+                    provided[hook_name] = list(values) if is_list(values) else [values]
                 except (Exception, SystemExit) as error:  # noqa: BLE001 # it may raise anything
-                    self._warn_once(owner, hook_name, error)
+                    self._warn_of(record, hook_name, error)
         return provided
 
     def call(self, hook_name: str, **arguments: object) -> list[tuple[str, object]]:
@@ -147,11 +203,11 @@ class Plugins:
         warned of, once, and the others are still called.
         """
         results: list[tuple[str, object]] = []
-        for record, implementation in self._implementations(hook_name):
+        for record, implementation in self._hooks.implementations(hook_name):
             try:
-                result = _invoke(implementation, arguments)
+                result = self._hooks.invoke(record, hook_name, implementation, arguments)
             except (Exception, SystemExit) as error:  # noqa: BLE001 # it may raise anything
-                self._warn_once(record, hook_name, error)
+                self._warn_of(record, hook_name, error)
                 continue
             if result is not None:
                 results.append((record.name, result))
@@ -159,63 +215,42 @@ class Plugins:
 
     def provider(self, value: object) -> str:
         """Who gave a command, stage, validator or check, in words: for messages."""
-        record = self._providers.get(value)
+        record = self._provider(value)
         return record.label if record is not None else "zops"
 
     def maker(self, value: object) -> str:
         """Whose fault a bug in it is: `provider`, and "zops" also for the plugins that are ours."""
-        record = self._providers.get(value)
+        record = self._provider(value)
         return record.label if record is not None and not record.is_ours else "zops"
+
+    def plugin_of(self, value: object) -> str | None:
+        """The name of the plugin that gave a value; None when it is not of a plugin."""
+        record = self._provider(value)
+        return record.name if record is not None else None
+
+    def _provider(self, value: object) -> PluginRecord | None:
+        return self._providers.get(id(value))
 
     def _active(self) -> Iterator[PluginRecord]:
         return (record for record in self._records.values() if record.active)
-
-    def _add_hookspecs(self) -> None:
-        """Hooks that plugins define for other plugins; before any other hook is called."""
-        for record in self._active():
-            options = self._manager.parse_hookimpl_opts(record.plugin, "zops_hookspecs")
-            if options is None:
-                continue
-            with record.isolated("zops_hookspecs"):
-                module = record.plugin.zops_hookspecs()  # type: ignore[attr-defined] # just looked
-                if not isinstance(module, ModuleType):
-                    raise TypeError(f"returned {_kind(module)}, not a module")
-                self._manager.add_hookspecs(module)
-
-    def _register(self) -> None:
-        """The last name first: pluggy calls the hook that was registered last before the others."""
-        for record in reversed(list(self._active())):
-            with record.isolated("it cannot be registered"):
-                self._manager.register(record.plugin, name=record.name)
-                callers = self._manager.get_hookcallers(record.plugin) or ()
-                record.hooks = tuple(sorted(caller.name for caller in callers))
-            if not record.active:
-                self._unregister(record)
-
-    def _unregister(self, record: PluginRecord) -> None:
-        if self._manager.has_plugin(record.name):
-            self._manager.unregister(name=record.name)
 
     def _report_unknown_hooks(self) -> None:
         """A hook that nobody calls is a typing mistake, or of a plugin that is not here."""
         if any(not record.active for record in self._all):
             return
         for record in self._active():
-            callers = self._manager.get_hookcallers(record.plugin) or ()
-            for name in sorted(caller.name for caller in callers if not caller.has_spec()):
+            for name in self._hooks.unknown(record):
                 record.problems.append(f"it implements {name}, which is not a hook of zops")
 
     def _collect_commands(self) -> None:
-        for record in self._active():
-            for _, implementation in self._implementations("zops_commands", record):
-                with record.isolated("zops_commands"):
-                    values = _invoke(implementation, {})
-                    commands = self._typed(record, "zops_commands", values, Command)
-                    for command in commands:
-                        _check_command(command)
-                    record.commands = self._without_clashes(record, commands)
+        for record, implementation in self._hooks.implementations("zops_commands"):
+            with record.isolated("zops_commands"):
+                commands = self._ask(record, "zops_commands", implementation, (Command,))
+                for command in commands:
+                    _check_command(command)
+                record.commands = self._without_clashes(record, commands)
             if not record.active:
-                self._unregister(record)
+                self._hooks.drop(record)
 
     def _without_clashes(self, record: PluginRecord, commands: list[Command]) -> list[Command]:
         """The commands whose names are free; the others are told of."""
@@ -234,69 +269,46 @@ class Plugins:
             record.problems.append(f"its command {command.name!r} is left out: {problem}")
         return free
 
-    def _implementations(
-        self, hook_name: str, only: PluginRecord | None = None
-    ) -> Iterator[tuple[PluginRecord, pluggy.HookImpl]]:
-        """The implementations of a hook, in the order of the plugins' names."""
-        caller = getattr(self._manager.hook, hook_name, None)
-        if caller is None:
-            return
-        for implementation in reversed(caller.get_hookimpls()):
-            record = self._records.get(implementation.plugin_name)
-            if record is not None and record.active and (only is None or only is record):
-                yield record, implementation
-
-    def _collect(self, hook_name: str, kind: type[Value]) -> list[Value]:
-        """What a hook gives, where passing over a plugin would do harm."""
-        collected: list[Value] = []
-        for record, implementation in self._implementations(hook_name):
-            collected += self._asked(record, implementation, hook_name, kind)
+    def _collect(self, hook_name: str, kinds: tuple[type[Value], ...]) -> list[tuple[str, Value]]:
+        collected: list[tuple[str, Value]] = []
+        for record, implementation in self._hooks.implementations(hook_name):
+            try:
+                values = self._ask(record, hook_name, implementation, kinds)
+            except (Exception, SystemExit) as error:
+                raise _cannot_be_asked(record, hook_name, error) from error
+            collected += [(record.name, value) for value in values]
         return collected
 
-    def _asked(
+    def _ask(
         self,
         record: PluginRecord,
-        implementation: pluggy.HookImpl,
         hook_name: str,
-        kind: type[Value],
+        implementation: pluggy.HookImpl,
+        kinds: tuple[type[Value], ...],
     ) -> list[Value]:
-        """What a hook of one plugin gives. Raises `Refused` naming the plugin when it fails."""
-        try:
-            return self._typed(record, hook_name, _invoke(implementation, {}), kind)
-        except (Exception, SystemExit) as error:
-            raise Refused(
-                f"{record.label} cannot be asked for {hook_name}: {describe(error)}",
-                hint=f"mend it, or switch it off with --disable-plugin {record.name}",
-                code="broken-plugin",
-            ) from error
+        """What a plugin gives from a hook; it is asked once a run."""
+        key = (record.name, hook_name)
+        if key not in self._answers:
+            answer = self._hooks.ask(record, hook_name, implementation, kinds)
+            self._answers[key] = answer
+            self._providers |= {id(value): record for value in answer}
+        return cast("list[Value]", self._answers[key])
 
-    def _typed(
-        self, record: PluginRecord, hook_name: str, values: object, kind: type[Value]
-    ) -> list[Value]:
-        """What a hook returned, as a list of `kind`. Raises `TypeError` when it is not."""
-        if not _is_list(values):
-            raise TypeError(f"returned {_kind(values)}, not a list of {kind.__name__}")
-        typed: list[Value] = []
-        for value in values:
-            if not isinstance(value, kind):
-                raise TypeError(f"returned a list with {_kind(value)} in it, not {kind.__name__}")
-            self._providers.setdefault(value, record)
-            typed.append(value)
-        return typed
+    def _warn_of(self, record: PluginRecord, hook_name: str, error: BaseException) -> None:
+        self._warn_once(f"{record.label}: {hook_name}: {describe(error)}")
 
-    def _plugin_and_name(self, value: Validator) -> tuple[str, str]:
-        return self._providers[value].name, value.name
-
-    def _warn_once(self, record: PluginRecord, hook_name: str, error: BaseException) -> None:
-        if (record.name, hook_name) not in self._warned:
-            self._warned.add((record.name, hook_name))
-            self._warn(f"{record.label}: {hook_name}: {describe(error)}")
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._warn(text)
 
 
-def _invoke(implementation: pluggy.HookImpl, arguments: dict[str, object]) -> object:
-    if implementation.wrapper or implementation.hookwrapper:
-        raise TypeError("hooks of zops cannot be wrapped: each plugin's is called on its own")
-    return implementation.function(*(arguments[name] for name in implementation.argnames))
+def _cannot_be_asked(record: PluginRecord, hook_name: str, error: BaseException) -> Refused:
+    return Refused(
+        f"{record.label} cannot be asked for {hook_name}: {describe(error)}",
+        hint=f"mend it, or switch it off with --disable-plugin {record.name}",
+        code="broken-plugin",
+    )
 
 
 def _check_command(command: Command) -> None:
@@ -312,11 +324,3 @@ def _is_kebab(name: str) -> bool:
     words = name.split("-")
     plain = name.isascii() and name == name.lower() and name[:1].isalpha()
     return plain and all(word.isalnum() for word in words)
-
-
-def _is_list(value: object) -> TypeGuard[Iterable[object]]:
-    return isinstance(value, Iterable) and not isinstance(value, str | bytes)
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"

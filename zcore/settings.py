@@ -51,8 +51,8 @@ class Row(NamedTuple):
 class Settings:
     """Everything that can be configured. None: not given, and there is no default.
 
-    `problems` are to be warned of; `unread` is what the Zulip server's settings say in a way
-    that only running them would tell.
+    `configuration` is the file that was read; `problems` are to be warned of; `unread` is what
+    the Zulip server's settings say in a way that only running them would tell.
     """
 
     home: Path
@@ -81,6 +81,7 @@ class Settings:
     zulip_conf: Path | None
     sentry_dsn: str | None = field(repr=False)
     disabled_plugins: tuple[str, ...]
+    configuration: Path | None = None
     plugin_tables: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
     problems: tuple[str, ...] = ()
@@ -105,6 +106,7 @@ class Settings:
             given = _from_zulip_server(given, problems, unread) | given
         return cls(
             **_values(given, environ),
+            configuration=file.path,
             plugin_tables=file.plugins,
             origins={name: value.origin for name, value in given.items()},
             problems=tuple(problems),

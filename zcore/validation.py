@@ -1,8 +1,8 @@
-"""Running the validators of a subject, and collecting everything that they find."""
+"""Running the validators of what a command was given, and collecting everything that they find."""
 
 from __future__ import annotations
 
-from dataclasses import field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zcore.errors import Refused, ZopsError
@@ -12,60 +12,96 @@ from zcore.text import describe
 from zcore.values import Problem, Validator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from zcore.database import Database
+    from zcore.context import Context
+    from zcore.database import ReadOnlyDatabase
     from zcore.plugins import Plugins
     from zcore.settings import Settings
+
+Subjects = Mapping[str, Sequence[object]]
+"""Values by the subject whose validators look at them."""
 
 
 @frozen
 class Validation:
-    """What a validator may look at.
+    """What a validator may look at; nothing of it can be changed.
 
     `database` is None where there is none yet to look into; `realm_id` is the organization that
-    the values are for; `allow` the flags that were given to let problems pass; `options` whatever
-    else the subject is known to need.
+    the values are for; `allow` the flags that were given to let problems pass.
     """
 
     settings: Settings
-    database: Database | None = None
+    database: ReadOnlyDatabase | None = None
     realm_id: int | None = None
     allow: frozenset[str] = frozenset()
-    options: Mapping[str, str] = field(default_factory=dict)
 
 
-def validate(
-    plugins: Plugins, subject: str, values: Sequence[str], validation: Validation
-) -> list[Problem]:
-    """All problems that the validators of `subject` have with `values`, in order of the values.
+def require_valid(
+    context: Context,
+    intention: str,
+    subjects: Subjects,
+    *,
+    realm_id: int | None = None,
+    allow: frozenset[str] = frozenset(),
+    dry_run: bool = False,
+) -> None:
+    """Raise `Refused` when a validator of any plugin refuses one of the values.
+
+    All problems of all subjects come at once; `intention` ("cannot create the account") begins the
+    message when there are several. `allow` are the flags that were given and that let values pass
+    which would otherwise be refused. A dry run does not make the default database, which then has
+    nothing in it to ask for.
+    """
+    database = context.existing_database if dry_run else context.database
+    validation = Validation(
+        settings=context.settings,
+        database=None if database is None else database.read_only,
+        realm_id=realm_id,
+        allow=allow,
+    )
+    refuse(intention, find_problems(context.plugins, subjects, validation))
+
+
+def find_problems(plugins: Plugins, subjects: Subjects, validation: Validation) -> list[Problem]:
+    """All problems that validators have with the values, by subject and in order of the values.
 
     Problems that a flag in `validation.allow` lets pass are left out. A validator that fails is a
     problem itself, which nothing lets pass. Raises `Refused` when a plugin cannot say which
     validators it has.
     """
     problems: list[Problem] = []
-    for validator in plugins.validators(subject):
-        try:
-            problems += _run(validator, values, validation)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 # a stranger's rule may raise anything
-            problems.append(_failure(validator, plugins.provider(validator), error))
-    standing = (problem for problem in problems if problem.override not in validation.allow)
-    return sorted(standing, key=lambda problem: problem.index)
+    for subject, values in subjects.items():
+        if values:
+            found = _find(plugins, subject, values, validation)
+            standing = [problem for problem in found if problem.override not in validation.allow]
+            problems += sorted(standing, key=lambda problem: problem.index)
+    return problems
 
 
-def require(plugins: Plugins, subject: str, values: Sequence[str], validation: Validation) -> None:
-    """Raise `Refused` with all problems at once when `validate` finds any."""
-    problems = validate(plugins, subject, values, validation)
+def refuse(intention: str, problems: Sequence[Problem]) -> None:
+    """Raise `Refused` with all of `problems`, if there are any."""
     if len(problems) == 1:
         (problem,) = problems
         raise Refused(problem.message, hint=problem.hint, code=problem.code, problems=problems)
     if problems:
-        message = f"{len(problems)} problems with the {subject}"
+        message = f"{intention}: {len(problems)} problems"
         raise Refused(message, code="invalid", problems=problems)
 
 
-def _run(validator: Validator, values: Sequence[str], validation: Validation) -> list[Problem]:
+def _find(
+    plugins: Plugins, subject: str, values: Sequence[object], validation: Validation
+) -> Iterable[Problem]:
+    for validator in plugins.validators(subject):
+        try:
+            with plugins.running(validator, f"validator {validator.name}") as outcome:
+                found = _run(validator, values, validation)
+                outcome.append(found)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 # a stranger's rule may raise anything
+            yield _failure(validator, plugins.provider(validator), error)
+        else:
+            yield from found
+
+
+def _run(validator: Validator, values: Sequence[object], validation: Validation) -> list[Problem]:
     function: Any = resolve(validator.target)
     found: Iterable[object] | None = function(values, validation)
     problems: list[Problem] = []

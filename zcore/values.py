@@ -9,12 +9,14 @@ what it stands for.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from zcore.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 @frozen
@@ -48,11 +50,12 @@ class Problem:
 
 @frozen
 class Validator:
-    """A rule about one subject ("subdomain", "email", ...).
+    """A rule about one subject (`user.email`, `export.request`, ...).
 
-    `target` names `(values: Sequence[str], context: zcore.validation.Validation)
-    -> Iterable[Problem]`: it sees many values at once, so that a check in the database is one
-    query however many there are.
+    `target` names `(values: Sequence[...], context: zcore.Validation) -> Iterable[Problem]`: it
+    sees many values at once, so that a check in the database is one query however many there are.
+    `before` and `after` name validators of the same subject; names that are not there are no
+    wish. `help` is one line that says what the rule asks for.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Validator:
     target: str
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    help: str = ""
 
 
 @frozen
@@ -68,7 +72,8 @@ class Stage:
 
     `target` names `(job) -> Mapping[str, int] | None`, the counts for the journal and the timing
     report. `needs` are stages whose results it uses; `before` and `after` only order; `replaces`
-    names a stage that this one stands in for.
+    names a stage that this one stands in for, which has to be `replaceable`. `help` is one line
+    for the plan of a dry run; `estimate` names `(job) -> Estimate`, called by a dry run only.
     """
 
     name: str
@@ -77,6 +82,35 @@ class Stage:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     replaces: str | None = None
+    replaceable: bool = False
+    help: str = ""
+    estimate: str = ""
+
+
+@frozen
+class Estimate:
+    """What a stage expects to write. None: it cannot tell. `size` is in bytes."""
+
+    rows: int | None = None
+    files: int | None = None
+    size: int | None = None
+
+
+@frozen
+class Rewrite:
+    """Something that an export changes or leaves out, as SQL: Python never sees the rows.
+
+    `table` is the name in the database. With a `column`, `target` names
+    `(table: sqlalchemy.Table) -> sqlalchemy.ColumnElement`, the value that takes the place of the
+    column's, of the same type. With `column` None it gives a condition, and only rows that
+    fulfil it are exported. Rows that others refer to cannot be left out: what would lead nowhere
+    refuses the export.
+    """
+
+    table: str
+    column: str | None
+    target: str
+    help: str = ""
 
 
 @frozen
@@ -120,6 +154,87 @@ class Worker:
 
 
 @frozen
+class Setting(Generic[T_co]):
+    """A setting of a plugin, under `[plugins.NAME]` in `zops.toml` and in the environment.
+
+    `name` in snake case; `kind` is what its value is: `str`, `int`, `float`, `bool`, `Path` or
+    `tuple` (of text; in the environment with commas). `env` is the variable, by default
+    `ZOPS_<PLUGIN>_<NAME>`. A `secret` is never shown. `zcore.current().setting(SETTING)` is its
+    value, or `default` where nothing gives it.
+    """
+
+    name: str
+    help: str
+    default: T_co
+    kind: type = str
+    env: str = ""
+    secret: bool = False
+
+
+@frozen
+class FileStoreKind:
+    """A place for uploaded files, chosen by the scheme of the setting `uploads`.
+
+    `target` names `(place: str, settings: zcore.settings.Settings) -> zcore.files.StorePair`,
+    called when a command needs the files; a place without a URL (`s3`) has its name as the scheme.
+    """
+
+    scheme: str
+    target: str
+    help: str = ""
+
+
+@frozen
+class Change:
+    """What a command has just committed to the database.
+
+    `kind` is a subject and a verb: `realm.created`, `realm.imported`, `user.created`; `user_ids`
+    are the accounts that it is about, none where it is about the whole organization.
+    """
+
+    kind: str
+    realm_id: int
+    string_id: str
+    user_ids: tuple[int, ...] = ()
+
+
+@frozen
+class ExportRequest:
+    """What `zops export` was asked for: the value of the subject `export.request`.
+
+    `mode` is "full", "public" or "consent"; `target` the path or URL that it is to have.
+    """
+
+    realm_id: int
+    string_id: str
+    mode: str
+    target: str
+
+
+@frozen
+class ImportSource:
+    """What `zops import` was asked for, and found: the value of the subject `import.source`.
+
+    `string_id` is the subdomain that the organization is to have here, `realm` its row as
+    exported; `rows` counts those of each table, `files` the uploaded files.
+    """
+
+    path: str
+    string_id: str
+    realm: Mapping[str, object]
+    rows: Mapping[str, int]
+    files: int
+
+
+@frozen
+class QueuedEvent:
+    """An event about to be published by hand: the value of the subject `queue.event`."""
+
+    queue: str
+    payload: Mapping[str, object]
+
+
+@frozen
 class BrokerKind:
     """A kind of message broker, chosen by the scheme of the setting `broker`.
 
@@ -129,6 +244,7 @@ class BrokerKind:
 
     scheme: str
     target: str
+    help: str = ""
 
 
 @frozen

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zcore import BrokerKind, Context, Refused
-from zcore.broker import Event, encode_event, open_broker, provided, publish_events
+from zcore.broker import Event, encode_event, open_broker, publish_events
 from zcore.console import Console
 from zcore.settings import Settings
+from zcore.testing.plugins import hooks, plugins_of
+from zops_queue import hookspecs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from zcore.plugins import Plugins
-
 HERE = "tests.zcore.test_broker"
-
-
-class Declared:
-    """What plugins declare, without installing them."""
-
-    def __init__(self, **kinds: object) -> None:
-        self._kinds = kinds
-
-    def call(self, hook_name: str) -> list[tuple[str, object]]:
-        assert hook_name == "zops_queue_brokers"
-        return list(self._kinds.items())
 
 
 class Shelf:
@@ -64,7 +53,13 @@ def fail(url: str, settings: Settings) -> Shelf:
 def context(folder: Path, broker: str, **kinds: object) -> Context:
     environment = {"ZOPS_HOME": str(folder), "ZOPS_BROKER": broker}
     settings = Settings.load({}, environment, folder)
-    return Context(settings, Console(), cast("Plugins", Declared(**kinds)))
+    plugins = {name: _declaring(given) for name, given in kinds.items()}
+    plugins["zz-specs"] = hooks(zops_hookspecs=lambda: hookspecs)
+    return Context(settings, Console(), plugins_of(plugins))
+
+
+def _declaring(given: object) -> object:
+    return hooks(zops_queue_brokers=lambda: given)
 
 
 def test_the_scheme_chooses_the_broker_and_the_first_plugin_counts(tmp_path: Path) -> None:
@@ -96,17 +91,6 @@ def test_publishing_encodes_as_the_server_does_and_closes(tmp_path: Path) -> Non
         ("q", '{"n":1,"text":"ü"}'.encode()),
     ]
     assert shelf.closed
-
-
-def test_values_of_another_kind_are_passed_over_and_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    good = BrokerKind("amqp", f"{HERE}:connect")
-    here = context(tmp_path, "embedded", acme=["what?", good], beta=7)
-    assert list(provided(here, "zops_queue_brokers", BrokerKind)) == [("acme", good)]
-    said = capsys.readouterr().err
-    assert "'acme'" in said
-    assert "'beta'" in said
 
 
 def test_an_event_is_a_delivery_with_a_payload() -> None:

@@ -34,7 +34,7 @@ class TestPluginsShow:
         assert commands == set(shown["commands"])
         assert {"create-realm", "create-user"} <= commands
         validators = shown["provides"]["zops_validators"]
-        assert "subdomain" in {validator["subject"] for validator in validators}
+        assert "realm.subdomain" in {validator["subject"] for validator in validators}
         text = zops("plugins", "show", "realm").stdout
         assert "create-realm  zops_realm.cli:create_realm" in text
 

@@ -460,10 +460,12 @@ def test_an_exception_rolls_back_and_passes(either: Database, error: BaseExcepti
     assert clients(either) == []
 
 
-def test_read_writes_nothing(either: Database) -> None:
-    with either.read() as connection:
+def test_who_only_reads_cannot_write(either: Database) -> None:
+    with pytest.raises(Refused), either.read_only.read() as connection:
         connection.execute(CLIENTS.insert().values(name="a"))
-    assert clients(either) == []
+    with either.begin() as connection:  # the connection is used again
+        connection.execute(CLIENTS.insert().values(name="b"))
+    assert clients(either) == ["b"]
 
 
 def test_a_child_may_come_before_its_parent(either: Database) -> None:

@@ -18,6 +18,7 @@ from zcore.files import FileStores, LocalStore, StoredFile, own_avatar_salt
 from zcore.private_folders import make_private_folder
 from zcore.schema.server import django_migrations
 from zcore.settings import Settings
+from zcore.testing.plugins import plugins_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -350,7 +351,7 @@ def test_of_a_server_nothing_is_guessed(
 ) -> None:
     make_server(postgres_database)
     with pytest.raises(Refused) as caught:
-        FileStores.open(settings(tmp_path, **environment), postgres_database)
+        FileStores.open(settings(tmp_path, **environment), postgres_database, plugins_of({}))
     assert caught.value.code == "files-unknown"
     assert re.findall(r"ZOPS_\w+", caught.value.message) == named
     assert everything(tmp_path) == []
@@ -361,7 +362,7 @@ def test_a_server_s_files_are_where_it_was_told(
 ) -> None:
     make_server(postgres_database)
     environment = {"ZOPS_UPLOADS": str(tmp_path / "u"), "ZOPS_AVATAR_SALT": "pepper"}
-    files = FileStores.open(settings(tmp_path, **environment), postgres_database)
+    files = FileStores.open(settings(tmp_path, **environment), postgres_database, plugins_of({}))
     files.uploads.put("2/a", io.BytesIO(b"upload"))
     files.avatars.put("2/b", io.BytesIO(b"avatar"))
     assert files.avatar_salt == "pepper"
@@ -374,8 +375,8 @@ def test_a_server_s_files_are_where_it_was_told(
 def test_our_own_database_has_its_files_and_salt_in_the_data_folder(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
-    files = FileStores.open(settings(tmp_path), sqlite_database)
-    again = FileStores.open(settings(tmp_path), sqlite_database)
+    files = FileStores.open(settings(tmp_path), sqlite_database, plugins_of({}))
+    again = FileStores.open(settings(tmp_path), sqlite_database, plugins_of({}))
     files.uploads.put("1/a", io.BytesIO(b""))
     assert (tmp_path / "home" / "uploads" / "files" / "1" / "a").is_file()
     assert re.fullmatch("[0-9a-f]{32}", files.avatar_salt)
@@ -383,15 +384,15 @@ def test_our_own_database_has_its_files_and_salt_in_the_data_folder(
 
 
 def test_s3_needs_a_plugin(sqlite_database: Database, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="S3"):
-        FileStores.open(settings(tmp_path, ZOPS_UPLOADS="s3"), sqlite_database)
+    with pytest.raises(Refused, match="no plugin opens files in 's3'"):
+        FileStores.open(settings(tmp_path, ZOPS_UPLOADS="s3"), sqlite_database, plugins_of({}))
 
 
 def test_two_stores_take_back_the_folder_above_them(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     environment = {"ZOPS_UPLOADS": str(tmp_path / "up"), "ZOPS_AVATAR_SALT": "x"}
-    files = FileStores.open(settings(tmp_path, **environment), sqlite_database)
+    files = FileStores.open(settings(tmp_path, **environment), sqlite_database, plugins_of({}))
     files.uploads.put("1/a", io.BytesIO(b""))
     files.avatars.put("1/a", io.BytesIO(b""))
     files.uploads.delete("1")

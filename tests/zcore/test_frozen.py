@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zcore import Command, Result
+from zcore import Command, Result, Stage
 from zcore.frozen import frozen
 
 if TYPE_CHECKING:
@@ -84,3 +84,9 @@ def test_can_be_copied() -> None:
     thing = Thing("a", parts={"b": 1})
     assert copy.deepcopy(thing) == thing
     assert pickle.loads(pickle.dumps(thing)) == thing  # noqa: S301 # our own
+
+
+def test_a_list_is_taken_for_a_tuple_and_text_is_not() -> None:
+    assert Stage("a", "b:c", needs=["d"]).needs == ("d",)  # type: ignore[arg-type] # that is it
+    with pytest.raises(TypeError, match="Stage: 'needs' is text, not a tuple of names: 'realm'"):
+        Stage("a", "b:c", needs="realm")  # type: ignore[arg-type] # that is the point

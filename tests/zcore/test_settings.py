@@ -302,7 +302,7 @@ class TestCommand:
         path = write(zops.folder / "zops.toml", "[server]\nexternal_host = 'zulip.example.com'\n")
         document = zops("settings", "--json", env={"ZOPS_BROKER": "embedded"}).json()
         found = {row["name"]: row for row in document["settings"]}
-        assert found.keys() == {setting.name for setting in SETTINGS}
+        assert {setting.name for setting in SETTINGS} <= found.keys()
         assert found["external_host"] == {
             "name": "external_host",
             "value": "zulip.example.com",

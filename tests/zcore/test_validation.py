@@ -8,14 +8,13 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.zcore.conftest import InstalledPlugins
+    from zcore.database import Database
     from zcore.testing.commands import Zops
 
 COMMAND = """
-context = zcore.current()
 allow = frozenset(sys.stdin.read().split())
-validation = Validation(context.settings, allow=allow, options={'minimum': '3'})
-problems = validate(context.plugins, 'word', ['one', 'no', 'three'], validation)
-require(context.plugins, 'word', ['one', 'no', 'three'], validation)
+subjects = {'word': ['one', 'no', 'three'], 'nothing': []}
+require_valid(zcore.current(), 'these words will not do', subjects, allow=allow, dry_run=True)
 """
 
 RULES = """
@@ -23,7 +22,7 @@ from zcore import Problem
 
 def short(values, context):
     for index, value in enumerate(values):
-        if len(value) < int(context.options['minimum']):
+        if len(value) < 3:
             yield Problem('short', f'{value} is short', 'take a longer one', index, '--allow-short')
 
 def vowel(values, context):
@@ -51,10 +50,20 @@ def zops_validators():
 """
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database with all tables and no rows, of both kinds."""
+    if request.param == "sqlite":
+        database: Database = request.getfixturevalue("sqlite_database")
+        return str(database.url)
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
 @pytest.fixture(autouse=True)
 def command(plugins: InstalledPlugins) -> None:
     """The command `check`, which validates three words."""
-    imports = "import sys\nfrom zcore.validation import Validation, require, validate"
+    imports = "import sys\nfrom zcore.validation import require_valid"
     plugins.install_command("check", COMMAND, imports=imports)
 
 
@@ -84,7 +93,7 @@ def test_all_problems_come_at_once_in_order_of_the_values(
     plugins.install("rules", DECLARED, rules=RULES)
     assert found(zops) == [("vowel", 0), ("short", 1)]
     assert zops("check", exit_code=3).stderr.splitlines() == [
-        "zops: error: 2 problems with the word",
+        "zops: error: these words will not do: 2 problems",
         "problem: one begins with a vowel",
         "problem: no is short",
         "hint: take a longer one",
@@ -157,3 +166,29 @@ def test_the_order_is_by_plugin_and_name_and_by_wishes(
         )
     codes = [code for code, _ in found(zops)]
     assert codes == ["bbb", "ccc", "bbb", "ccc"]
+
+
+LOOKS = """
+def rule(values, context):
+    with context.database.read() as connection:
+        connection.exec_driver_sql("DELETE FROM zerver_client")
+"""
+
+
+def test_a_rule_can_look_into_the_database_and_cannot_write(
+    zops: Zops, plugins: InstalledPlugins, database_url: str
+) -> None:
+    plugins.install("acme", one_rule(LOOKS))
+    done = zops("check", exit_code=3, env={"ZOPS_DATABASE": database_url})
+    assert "the validator 'rule'" in done.stderr
+    assert "read" in done.stderr
+
+
+@pytest.mark.parametrize("attribute", ["begin", "writer", "engine"])
+def test_a_rule_has_no_other_way_to_the_database(
+    attribute: str, zops: Zops, plugins: InstalledPlugins, sqlite_database: Database
+) -> None:
+    plugins.install("acme", one_rule(f"def rule(values, context): context.database.{attribute}"))
+    url = str(sqlite_database.url)
+    done = zops("check", exit_code=3, env={"ZOPS_DATABASE": url})
+    assert f"has no attribute '{attribute}'" in done.stderr

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zcore.broker import Broker, Event, Rejected, WorkContext
     from zcore.database import Database
 
-QUICK_RETRIES = RetryPolicy(delays=(0.1, 0.1), chance=lambda: 0)
+QUICK_RETRIES = RetryPolicy(attempts=3, delays=(0.1, 0.1), chance=lambda: 0)
 
 
 def no_database() -> NoReturn:

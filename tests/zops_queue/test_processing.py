@@ -344,7 +344,9 @@ def test_a_small_prefetch_makes_small_batches(connect: Connect, broker: Broker, 
 
 def test_draining_brings_old_delays_nearer(connect: Connect, broker: Broker, queue: str) -> None:
     broker.publish(queue, events([1], bad=[1]))
-    slow = replace(workplace(connect, options=Options()), retries=RetryPolicy(delays=(1800,)))
+    slow = replace(
+        workplace(connect, options=Options()), retries=RetryPolicy(attempts=2, delays=(1800,))
+    )
     worker = Recorder(queue)
     worker.before = lambda events, context: slow.stop.set()
     run([worker.loaded], slow)

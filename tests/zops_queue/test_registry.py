@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from zcore import Context, Refused, UsageError, Worker
 from zcore.console import Console
 from zcore.settings import Settings
-from zops_queue import plugin, registry
+from zcore.testing.plugins import hooks, plugins_of
+from zops_queue import hookspecs, plugin, registry
 from zops_queue.names import SERVER_QUEUES, is_server_queue
-
-if TYPE_CHECKING:
-    from zcore.plugins import Plugins
 
 HERE = "tests.zops_queue.test_registry"
 NOOP = "zops_queue.workers.noop:handle"
@@ -24,20 +21,20 @@ def not_today(context: Context) -> str:
     return "it is Sunday"
 
 
-class Declared:
-    """What plugins declare, without installing them."""
-
-    def __init__(self, **workers: list[object]) -> None:
-        self._workers = workers
-
-    def call(self, hook_name: str) -> list[tuple[str, object]]:
-        assert hook_name == "zops_queue_workers"
-        return list(self._workers.items())
-
-
 def context(**workers: list[object]) -> Context:
     settings = Settings.load({}, {"ZOPS_HOME": "/nonexistent"}, Path("/"))
-    return Context(settings, Console(), cast("Plugins", Declared(**workers)))
+    console = Console()
+    return Context(settings, console, plugins_of(_plugins(workers), warn=console.warn))
+
+
+def _plugins(workers: dict[str, list[object]]) -> dict[str, object]:
+    """A plugin for each name: the queue plugin's hooks, and these workers."""
+    specified = {"zz-specs": hooks(zops_hookspecs=lambda: hookspecs)}
+    return specified | {name: _declaring(given) for name, given in workers.items()}
+
+
+def _declaring(workers: list[object]) -> object:
+    return hooks(zops_queue_workers=lambda: workers)
 
 
 def test_our_own_workers_can_be_loaded() -> None:

@@ -98,6 +98,9 @@ def _described(info: PluginInfo) -> dict[str, object]:
         "error": info.error,
         "hooks": info.hooks,
         "commands": info.commands,
+        "api": info.api,
+        "deprecations": info.deprecations,
+        "seconds": round(info.seconds, 6),
     }
 
 

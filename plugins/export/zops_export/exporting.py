@@ -48,7 +48,8 @@ def export_realm(context: Context, options: ExportOptions) -> Result:
 
 def _export(context: Context, options: ExportOptions) -> Result:
     started = time.monotonic()
-    stages = in_order(context.plugins.stages("zops_export_stages"))
+    given, _ = context.plugins.export_stages()
+    stages = in_order(given)
     with context.database.snapshot(options.threads) as snapshot:
         with snapshot.reader() as reader:
             unknown = require_known_schema(reader.connection)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from zcore import Context, Result
+from zcore import Change, Context, Result
 from zcore.pipeline import MemoryJournal, in_order, run
-from zcore.validation import Validation, require
+from zcore.validation import Subjects, require_valid
 from zops_export.checking import check_export, check_index
 from zops_export.export_index import ExportIndex, read_index
 from zops_export.export_source import ExportSource, opened
@@ -42,16 +42,22 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
             if job is not None:
                 job.take_back()
             raise
+    context.committed(Change("realm.imported", job.realm_id, options.subdomain))
     return _result(job, time.monotonic() - started)
 
 
 def _check_names(context: Context, options: ImportOptions) -> None:
-    allowed = {RESERVED_FLAG} if options.allow_reserved_subdomain else set()
-    database = context.existing_database if options.dry_run else context.database
-    validation = Validation(context.settings, database, allow=frozenset(allowed))
-    require(context.plugins, "subdomain", [options.subdomain], validation)
-    if options.name is not None:
-        require(context.plugins, "realm-name", [options.name], validation)
+    subjects: Subjects = {
+        "realm.subdomain": [options.subdomain],
+        "realm.name": [] if options.name is None else [options.name],
+    }
+    require_valid(
+        context,
+        "cannot import the organization",
+        subjects,
+        allow=frozenset([RESERVED_FLAG] if options.allow_reserved_subdomain else []),
+        dry_run=options.dry_run,
+    )
 
 
 def _plan(

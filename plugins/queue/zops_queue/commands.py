@@ -11,6 +11,7 @@ from zcore.errors import Refused, UsageError
 from zcore.values import Finding, Result
 from zops_queue import views
 from zops_queue.names import SERVER_QUEUES
+from zops_queue.plugin import ATTEMPTS
 from zops_queue.processing.retry import RetryPolicy
 from zops_queue.processing.runner import run
 from zops_queue.processing.workplace import (
@@ -37,7 +38,8 @@ def process(context: Context, names: Sequence[str], everything: bool, options: O
             hint=f"queues with a worker: {', '.join(sorted(find_workers(context)))}",
         )
     workers = choose_all(context) if everything else choose_named(context, names)
-    retries = RetryPolicy(longest=DRAIN_SECONDS) if options.drain else RetryPolicy()
+    attempts = _attempts(context)
+    retries = RetryPolicy(attempts, DRAIN_SECONDS) if options.drain else RetryPolicy(attempts)
     workplace = Workplace(
         settings=context.settings,
         console=context.console,
@@ -51,6 +53,13 @@ def process(context: Context, names: Sequence[str], everything: bool, options: O
     began = time.monotonic()
     tally = run(workers, workplace)
     return _processed(tally, time.monotonic() - began, options)
+
+
+def _attempts(context: Context) -> int:
+    attempts = context.setting(ATTEMPTS)
+    if attempts < 1:
+        raise Refused("an event has to be tried at least once", hint="see 'zops settings'")
+    return attempts
 
 
 def publish(context: Context, queue: str, path: str, raw: bool) -> Result:

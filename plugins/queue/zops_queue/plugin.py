@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import BrokerKind, Check, Command, Worker, hookimpl
+from zcore import BrokerKind, Check, Command, Setting, Worker, hookimpl
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -13,6 +13,17 @@ zops_api = 1
 
 # Five times the server's: most of the time goes into the commits, and a larger batch merges more.
 ACTIVITY_BATCH = 500
+
+
+ATTEMPTS = Setting(
+    "attempts", "How often an event is tried before it becomes a dead letter", default=6, kind=int
+)
+
+
+@hookimpl
+def zops_settings() -> list[Setting[int]]:
+    """How patient the workers are."""
+    return [ATTEMPTS]
 
 
 @hookimpl

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from zcore import Worker
-from zcore.broker import provided
 from zcore.errors import Refused
 from zcore.targets import resolve
 from zops_queue.names import SERVER_QUEUES, is_server_queue, unknown_queue
@@ -35,7 +34,7 @@ def find_workers(context: Context) -> dict[str, Worker]:
     """All workers by queue; the first plugin's where two want the same."""
     found: dict[str, Worker] = {}
     owners: dict[str, str] = {}
-    for plugin, worker in provided(context, "zops_queue_workers", Worker):
+    for plugin, worker in context.plugins.available("zops_queue_workers", Worker):
         if worker.queue in found:
             context.console.warn(
                 f"the worker of plugin {plugin!r} for queue {worker.queue!r} is left out:"

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from zcore import Context, Result, ZopsError
+from zcore import Change, Context, Result, ZopsError
 from zcore.identifiers import unusable_password
 from zcore.internal_realm import ensure_internal_realm
 from zcore.organizations.codes import AuditEvent, Role
 from zcore.organizations.hosts import realm_url
 from zcore.organizations.realms import InsertedRealm, NewRealm, insert_realm
 from zcore.schema.realms import zerver_realm, zerver_realmauditlog
+from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Person, create_account
 from zops_realm.initial_channels import GENERAL_CHANNEL, insert_initial_channels
 from zops_realm.password_hash import hash_password
 from zops_realm.rules.emails import normalized
 from zops_realm.subscriptions import settle_in
-from zops_realm.validating import Subjects, require_valid
 
 if TYPE_CHECKING:
     from zcore.database import Database
@@ -66,16 +66,17 @@ def run(context: Context, request: RealmRequest) -> Result:
         if error.code == "integrity":  # was somebody else faster?
             _require_valid(context, request)
         raise
+    context.committed(Change("realm.created", created.realm_id, request.string_id))
     return _report(request, url, created)
 
 
 def _require_valid(context: Context, request: RealmRequest) -> None:
     subjects: Subjects = {
-        "realm-name": [request.name],
-        "subdomain": [request.string_id],
-        "email": [normalized(request.email)],
-        "full-name": [request.full_name],
-        "password": [] if request.password is None else [request.password],
+        "realm.name": [request.name],
+        "realm.subdomain": [request.string_id],
+        "user.email": [normalized(request.email)],
+        "user.full_name": [request.full_name],
+        "user.password": [] if request.password is None else [request.password],
     }
     require_valid(
         context,

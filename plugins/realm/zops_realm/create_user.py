@@ -8,27 +8,21 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from zcore import Context, Refused, Result, ZopsError
+from zcore import Change, Context, Refused, Result, ZopsError
 from zcore.identifiers import unusable_password
 from zcore.internal_realm import INTERNAL_REALM
 from zcore.organizations.codes import ROLE_NAMES, EmailVisibility, Role
 from zcore.organizations.hosts import display_email_host
 from zcore.organizations.lookup import Realm, describe, find_realm
 from zcore.schema.realms import zerver_realmuserdefault
+from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Account, Person, create_account, find_account
 from zops_realm.password_hash import hash_password
 from zops_realm.rules.emails import normalized
 from zops_realm.subscriptions import settle_in
-from zops_realm.validating import Subjects, require_valid
 
 if TYPE_CHECKING:
     from zcore.database import Database
-
-# The server keeps lists of users in memcached for days, and hears of nothing from us.
-SERVER_NOTE = (
-    "a running server shows the account when its cache is flushed (scripts/setup/flush-memcached)"
-    " and clients are reloaded"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +58,7 @@ def _make(context: Context, request: UserRequest, realm: Realm) -> Result:
     if request.dry_run:
         return _report(request, realm, None)
     user_id = create(context.database, realm.realm_id, _person(request), display_host)
-    if context.database.is_server:
-        context.console.note(SERVER_NOTE)
+    context.committed(Change("user.created", realm.realm_id, realm.string_id, (user_id,)))
     return _report(request, realm, user_id)
 
 
@@ -133,9 +126,9 @@ def _accept(request: UserRequest, existing: Account) -> Result:
 
 def _require_valid(context: Context, request: UserRequest, realm: Realm) -> None:
     subjects: Subjects = {
-        "email": [normalized(request.email)],
-        "full-name": [request.full_name],
-        "password": [] if request.password is None else [request.password],
+        "user.email": [normalized(request.email)],
+        "user.full_name": [request.full_name],
+        "user.password": [] if request.password is None else [request.password],
     }
     require_valid(context, "cannot create the account", subjects, realm_id=realm.realm_id)
 

@@ -9,8 +9,9 @@ from zcore import Check, Command, Validator, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zcore import Change, Context
+
 GROUP = "Organizations and users"
-RULES = "zops_realm.rules"
 
 
 @hookimpl
@@ -32,23 +33,85 @@ def zops_commands() -> Iterable[Command]:
 @hookimpl
 def zops_validators() -> Iterable[Validator]:
     """One validator a rule; the name is what a message and `zops plugins show` say."""
+    rules = (
+        (
+            "subdomain-characters",
+            "realm.subdomain",
+            "subdomains:characters",
+            "a-z, 0-9 and dashes, no dash at an end",
+        ),
+        (
+            "subdomain-length",
+            "realm.subdomain",
+            "subdomains:length",
+            "3 to 40 characters, or none for the root domain",
+        ),
+        (
+            "subdomain-usable",
+            "realm.subdomain",
+            "subdomains:usable",
+            "not one that the server keeps for itself",
+        ),
+        (
+            "subdomain-reserved",
+            "realm.subdomain",
+            "subdomains:not_reserved",
+            "not a word that could be taken for the server",
+        ),
+        (
+            "subdomain-taken",
+            "realm.subdomain",
+            "subdomains:not_taken",
+            "no other organization has it",
+        ),
+        ("realm-name-length", "realm.name", "realm_names:length", "1 to 40 characters"),
+        ("realm-name-characters", "realm.name", "realm_names:characters", "no control characters"),
+        ("email-syntax", "user.email", "emails:syntax", "an address that mail can be sent to"),
+        (
+            "email-system-bot",
+            "user.email",
+            "emails:not_system_bot",
+            "not one of the server's own bots'",
+        ),
+        (
+            "email-taken",
+            "user.email",
+            "emails:not_taken",
+            "no other account of the organization has it",
+        ),
+        ("full-name-length", "user.full_name", "full_names:length", "2 to 100 characters"),
+        (
+            "full-name-characters",
+            "user.full_name",
+            "full_names:characters",
+            "none that would break mentioning the person",
+        ),
+        (
+            "full-name-ending",
+            "user.full_name",
+            "full_names:ending",
+            "no ending that looks like a user's number",
+        ),
+        (
+            "full-name-unique",
+            "user.full_name",
+            "full_names:unique",
+            "unique, where the organization asks for that",
+        ),
+        ("password-length", "user.password", "passwords:length", "6 to 100 characters"),
+    )
     return [
-        Validator("subdomain-characters", "subdomain", f"{RULES}.subdomains:characters"),
-        Validator("subdomain-length", "subdomain", f"{RULES}.subdomains:length"),
-        Validator("subdomain-usable", "subdomain", f"{RULES}.subdomains:usable"),
-        Validator("subdomain-reserved", "subdomain", f"{RULES}.subdomains:not_reserved"),
-        Validator("subdomain-taken", "subdomain", f"{RULES}.subdomains:not_taken"),
-        Validator("realm-name-length", "realm-name", f"{RULES}.realm_names:length"),
-        Validator("realm-name-characters", "realm-name", f"{RULES}.realm_names:characters"),
-        Validator("email-syntax", "email", f"{RULES}.emails:syntax"),
-        Validator("email-system-bot", "email", f"{RULES}.emails:not_system_bot"),
-        Validator("email-taken", "email", f"{RULES}.emails:not_taken"),
-        Validator("full-name-length", "full-name", f"{RULES}.full_names:length"),
-        Validator("full-name-characters", "full-name", f"{RULES}.full_names:characters"),
-        Validator("full-name-ending", "full-name", f"{RULES}.full_names:ending"),
-        Validator("full-name-unique", "full-name", f"{RULES}.full_names:unique"),
-        Validator("password-length", "password", f"{RULES}.passwords:length"),
+        Validator(name, subject, f"zops_realm.rules.{target}", help=help_)
+        for name, subject, target, help_ in rules
     ]
+
+
+@hookimpl
+def zops_committed(change: Change, context: Context) -> None:
+    """Say what a running server does not see at once."""
+    from zops_realm.server_caches import note
+
+    note(change, context)
 
 
 @hookimpl

@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 class RetryPolicy:
     """What to do with an event that a worker failed on.
 
-    `delays` are the seconds after the first failure, the second, and so on; when they are used up
-    the event becomes a dead letter. Each is shortened by up to a quarter, at random, so that
-    events that failed together do not come back together. `longest` cuts all of them.
+    After `attempts` it becomes a dead letter. `delays` are the seconds after the first failure,
+    the second, and so on; the last one is for all that follow. Each is shortened by up to a
+    quarter, at random, so that events that failed together do not come back together. `longest`
+    cuts all of them.
     """
 
-    delays: tuple[float, ...] = (1, 5, 30, 300, 1800)
+    attempts: int = 6
     longest: float = 1800
+    delays: tuple[float, ...] = (1, 5, 30, 300, 1800)
     chance: Callable[[], float] = random.random
 
     def delay(self, attempts: int) -> float | None:
         """Seconds until the next attempt after `attempts` failures; None to give up."""
-        if attempts > len(self.delays):
+        if attempts >= self.attempts:
             return None
-        return min(self.delays[attempts - 1], self.longest) * (1 - self.chance() / 4)
+        delay = self.delays[min(attempts, len(self.delays)) - 1]
+        return min(delay, self.longest) * (1 - self.chance() / 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from zcore.organizations.system_bots import is_system_bot
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zcore.validation import Validation
+    from zcore import Validation
 
 LONGEST = 254  # the width of the column
 DOMAIN_WITHOUT_DOT = "localhost"

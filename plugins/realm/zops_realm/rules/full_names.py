@@ -11,7 +11,7 @@ from zcore import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zcore.validation import Validation
+    from zcore import Validation
 
 SHORTEST = 2
 LONGEST = 100  # the width of the column

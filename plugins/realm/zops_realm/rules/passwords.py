@@ -9,7 +9,7 @@ from zcore import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zcore.validation import Validation
+    from zcore import Validation
 
 SHORTEST = 6
 LONGEST = 100  # what the server's forms let somebody type

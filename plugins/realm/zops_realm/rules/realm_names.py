@@ -10,7 +10,7 @@ from zcore import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zcore.validation import Validation
+    from zcore import Validation
 
 LONGEST = 40  # the width of the column
 

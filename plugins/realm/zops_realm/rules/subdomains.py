@@ -11,7 +11,7 @@ from zops_realm.rules.reserved_words import reason_reserved
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zcore.validation import Validation
+    from zcore import Validation
 
 CHARACTERS = re.compile("[a-z0-9-]*")
 SHORTEST = 3
