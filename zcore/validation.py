@@ -43,22 +43,27 @@ def require_valid(
     realm_id: int | None = None,
     allow: frozenset[str] = frozenset(),
     dry_run: bool = False,
+    with_database: bool = True,
 ) -> None:
     """Raise `Refused` when a validator of any plugin refuses one of the values.
 
     All problems of all subjects come at once; `intention` ("cannot create the account") begins the
     message when there are several. `allow` are the flags that were given and that let values pass
     which would otherwise be refused. A dry run does not make the default database, which then has
-    nothing in it to ask for.
+    nothing in it to ask for; a command that needs no database has none `with_database`.
     """
-    database = context.existing_database if dry_run else context.database
     validation = Validation(
         settings=context.settings,
-        database=None if database is None else database.read_only,
+        database=_database(context, dry_run) if with_database else None,
         realm_id=realm_id,
         allow=allow,
     )
     refuse(intention, find_problems(context.plugins, subjects, validation))
+
+
+def _database(context: Context, dry_run: bool) -> ReadOnlyDatabase | None:
+    database = context.existing_database if dry_run else context.database
+    return None if database is None else database.read_only
 
 
 def find_problems(plugins: Plugins, subjects: Subjects, validation: Validation) -> list[Problem]:

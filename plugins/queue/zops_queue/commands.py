@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zcore.broker import open_broker
 from zcore.errors import Refused, UsageError
+from zcore.validation import require_valid
 from zcore.values import Finding, Result
 from zops_queue import views
 from zops_queue.names import SERVER_QUEUES
@@ -37,6 +38,7 @@ def process(context: Context, names: Sequence[str], everything: bool, options: O
             "name queues or say --all, not both" if names else "which queue?",
             hint=f"queues with a worker: {', '.join(sorted(find_workers(context)))}",
         )
+    _require_valid_names(context, names)
     workers = choose_all(context) if everything else choose_named(context, names)
     attempts = _attempts(context)
     retries = RetryPolicy(attempts, DRAIN_SECONDS) if options.drain else RetryPolicy(attempts)
@@ -65,9 +67,12 @@ def _attempts(context: Context) -> int:
 def publish(context: Context, queue: str, path: str, raw: bool) -> Result:
     """Append the events in a file to a queue: all of them or, when one is wrong, none."""
     from zops_queue.event_lines import open_lines
+    from zops_queue.event_validation import require_valid_events
 
     with _broker_for(context, queue) as broker, open_lines(path, raw=raw) as lines:
         count = lines.check()
+        if not raw:
+            require_valid_events(context, queue, lines)
         published = broker.publish(queue, lines.bodies()) if count else 0
     return Result({"published": published}, text=f"published {published} events to {queue}")
 
@@ -110,7 +115,13 @@ def _broker_for(context: Context, queue: str) -> Iterator[Broker]:
     """The broker, once `queue` is known to be no typing mistake."""
     with closing(open_broker(context)) as broker:
         check_queue(context, queue, broker.queues())
+        _require_valid_names(context, [queue])
         yield broker
+
+
+def _require_valid_names(context: Context, names: Sequence[str]) -> None:
+    intention = "these queues cannot be used"
+    require_valid(context, intention, {"queue.name": names}, with_database=False)
 
 
 def _processed(tally: Tally, seconds: float, options: Options) -> Result:

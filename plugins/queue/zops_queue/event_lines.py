@@ -14,7 +14,7 @@ from zcore.errors import Refused
 from zops_queue.event_json import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 LONGEST_LINE = 16 * 1024 * 1024  # bytes; also what RabbitMQ takes at most
 KEPT_IN_MEMORY = 4 * 1024 * 1024  # bytes
@@ -40,12 +40,19 @@ class EventLines:
 
         Empty lines are passed over, except with `raw`. Raises `Refused` as `check` does.
         """
+        for number, line in self._numbered():
+            yield line if self._raw else self._event(line, number)
+
+    def payloads(self) -> Iterator[tuple[int, Mapping[str, object]]]:
+        """The number of each line and its event, as JSON. Raises `Refused` as `check` does."""
+        for number, line in self._numbered():
+            yield number, self._payload(line, number)
+
+    def _numbered(self) -> Iterator[tuple[int, bytes]]:
         self._stream.seek(0)
         for number, line in enumerate(self._lines(), start=1):
-            if self._raw:
-                yield line
-            elif line.strip():
-                yield self._event(line, number)
+            if self._raw or line.strip():
+                yield number, line
 
     def _lines(self) -> Iterator[bytes]:
         number = 0
@@ -56,11 +63,14 @@ class EventLines:
             yield line.removesuffix(b"\n")
 
     def _event(self, line: bytes, number: int) -> bytes:
+        self._payload(line, number)
+        return msgspec.json.format(line, indent=-1)
+
+    def _payload(self, line: bytes, number: int) -> Mapping[str, object]:
         try:
-            parse(line)
+            return parse(line)
         except ValueError as error:
             raise self._wrong(number, str(error)) from None
-        return msgspec.json.format(line, indent=-1)
 
     def _wrong(self, number: int, reason: str) -> Refused:
         return Refused(
