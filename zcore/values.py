@@ -189,13 +189,15 @@ class Change:
     """What a command has just committed to the database.
 
     `kind` is a subject and a verb: `realm.created`, `realm.imported`, `user.created`; `user_ids`
-    are the accounts that it is about, none where it is about the whole organization.
+    are the accounts that it is about, none where it is about the whole organization. `details`
+    is what can no longer be read in the database: `old` and `new` values by column.
     """
 
     kind: str
     realm_id: int
     string_id: str
     user_ids: tuple[int, ...] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 @frozen
