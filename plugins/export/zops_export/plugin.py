@@ -9,6 +9,8 @@ from zcore import Command, Stage, hookimpl
 if TYPE_CHECKING:
     from types import ModuleType
 
+zops_api = 1
+
 GROUP = "Moving organizations"
 
 
@@ -39,15 +41,24 @@ def zops_export_stages() -> list[Stage]:
         f"zops_export.{name}" for name in ("row_stages", "file_stages", "summary_stages")
     )
     return [
-        Stage("messages", f"{rows}:write_messages"),
-        Stage("realm", f"{rows}:write_realm"),
-        Stage("analytics", f"{rows}:write_analytics"),
-        Stage("uploads", f"{files}:copy_uploads"),
-        Stage("attachments", f"{rows}:write_attachments", needs=("uploads",)),
-        Stage("avatars", f"{files}:copy_avatars"),
-        Stage("emoji", f"{files}:copy_emoji"),
-        Stage("realm-icons", f"{files}:copy_realm_icons"),
-        Stage("migration-status", f"{summary}:write_migration_status"),
+        Stage("messages", f"{rows}:write_messages", help="messages, and who has them"),
+        Stage("realm", f"{rows}:write_realm", help="the organization and all that belongs to it"),
+        Stage("analytics", f"{rows}:write_analytics", help="its statistics"),
+        Stage("uploads", f"{files}:copy_uploads", help="uploaded files"),
+        Stage(
+            "attachments",
+            f"{rows}:write_attachments",
+            needs=("uploads",),
+            help="which message shows which file",
+        ),
+        Stage("avatars", f"{files}:copy_avatars", help="pictures of people"),
+        Stage("emoji", f"{files}:copy_emoji", help="custom emoji"),
+        Stage("realm-icons", f"{files}:copy_realm_icons", help="icons and logos"),
+        Stage(
+            "migration-status",
+            f"{summary}:write_migration_status",
+            help="which version of the tables it is",
+        ),
         Stage(
             "stats",
             f"{summary}:write_stats",
@@ -60,6 +71,7 @@ def zops_export_stages() -> list[Stage]:
                 "emoji",
                 "realm-icons",
             ),
+            help="how many rows there are of each table",
         ),
     ]
 
@@ -69,8 +81,10 @@ def zops_import_stages() -> list[Stage]:
     """An import: rows first, files second, both before the one commit."""
     rows, files = "zops_export.import_row_stages", "zops_export.import_file_stages"
     return [
-        Stage("realm-rows", f"{rows}:load_realm"),
-        Stage("message-rows", f"{rows}:load_messages", needs=("realm-rows",)),
-        Stage("finish-rows", f"{rows}:finish", needs=("message-rows",)),
-        Stage("files", f"{files}:store_files", needs=("finish-rows",)),
+        Stage("realm-rows", f"{rows}:load_realm", help="the organization and its people"),
+        Stage("message-rows", f"{rows}:load_messages", needs=("realm-rows",), help="its messages"),
+        Stage(
+            "finish-rows", f"{rows}:finish", needs=("message-rows",), help="what refers to messages"
+        ),
+        Stage("files", f"{files}:store_files", needs=("finish-rows",), help="its files"),
     ]

@@ -84,9 +84,9 @@ def zops_queue_workers() -> list[Worker]:
 def zops_queue_brokers() -> list[BrokerKind]:
     """A file in the data folder, and RabbitMQ."""
     return [
-        BrokerKind("embedded", "zops_queue.embedded.broker:connect"),
-        BrokerKind("amqp", "zops_queue.amqp.broker:connect"),
-        BrokerKind("amqps", "zops_queue.amqp.broker:connect"),
+        BrokerKind("embedded", "zops_queue.embedded.broker:connect", "a file in the data folder"),
+        BrokerKind("amqp", "zops_queue.amqp.broker:connect", "RabbitMQ"),
+        BrokerKind("amqps", "zops_queue.amqp.broker:connect", "RabbitMQ, encrypted"),
     ]
 
 

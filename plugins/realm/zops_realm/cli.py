@@ -71,7 +71,12 @@ def create_realm(
 @click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
 @click.option("--email", help="The user's e-mail address.")
 @click.option("--full-name", help="The user's name.")
-@click.option("--role", type=click.Choice(list(ROLES_BY_NAME)), default="member", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(list(ROLES_BY_NAME)),
+    default="member",
+    help="What the account may do.",
+)
 @password_options
 @click.option("--if-not-exists", is_flag=True, help="Be content with an account already there.")
 @click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from zcore import Change, Context
 
+zops_api = 1
+
 GROUP = "Organizations and users"
 
 
