@@ -219,8 +219,12 @@ def open_broker(context: Context) -> Broker:
             hint=f"the setting 'broker' is one of: {known} (a URL where it needs one)",
             code="unknown-broker",
         )
-    found = resolve(kinds[scheme].target, owner=f"the broker {scheme!r}")
-    return cast("Callable[[str, Settings], Broker]", found)(url, context.settings)
+    kind = kinds[scheme]
+    with context.plugins.running(kind, f"broker {scheme}") as outcome:
+        found = resolve(kind.target, owner=f"the broker {scheme!r}")
+        broker = cast("Callable[[str, Settings], Broker]", found)(url, context.settings)
+        outcome.append(broker)
+    return broker
 
 
 def broker_kinds(context: Context) -> dict[str, BrokerKind]:

@@ -98,6 +98,11 @@ class Plugins:
         finally:
             self._hooks.watcher = before
 
+    @property
+    def is_watched(self) -> bool:
+        """Is somebody told of what runs? For hot paths, which are only then `running`."""
+        return self._hooks.watcher is not None
+
     @contextmanager
     def running(self, value: object, what: str) -> Iterator[list[object]]:
         """While what `value` stands for runs: timed for its plugin, and told to the watcher.

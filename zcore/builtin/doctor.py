@@ -82,7 +82,9 @@ def _run_all(context: Context) -> Iterator[Checked]:
 def _run(check: Check, context: Context) -> CheckResult:
     """What one check found; one that raises has failed, and the others still run."""
     try:
-        found = resolve(check.target)(context)  # type: ignore[operator] # caught like all it raises
+        with context.plugins.running(check, f"check {check.name}") as outcome:
+            found = resolve(check.target)(context)  # type: ignore[operator] # caught like all it raises
+            outcome.append(found)
     except ZopsError as error:
         return CheckResult("failed", error.message, error.hint)
     except (Exception, SystemExit) as error:  # noqa: BLE001 # a stranger's check may raise anything

@@ -56,7 +56,7 @@ def choose_named(context: Context, names: Sequence[str]) -> list[LoadedWorker]:
     for worker in chosen:
         if reason := _why_not(worker, context):
             raise Refused(f"queue {worker.queue!r} cannot be processed: {reason}", code="not-ready")
-    return [_load(worker) for worker in chosen]
+    return [_load(worker, context) for worker in chosen]
 
 
 def choose_all(context: Context) -> list[LoadedWorker]:
@@ -68,7 +68,7 @@ def choose_all(context: Context) -> list[LoadedWorker]:
         if reason := _why_not(worker, context):
             context.console.note(f"leaving out queue {worker.queue}: {reason}")
         else:
-            ready.append(_load(worker))
+            ready.append(_load(worker, context))
     if not ready:
         raise Refused("no worker is ready to work here", code="not-ready")
     return ready
@@ -97,12 +97,29 @@ def _why_not(worker: Worker, context: Context) -> str:
     if not worker.ready:
         return ""
     ask = cast("Callable[[Context], str]", resolve(worker.ready, owner=_whose(worker)))
-    return ask(context)
+    with context.plugins.running(worker, f"ready to work on {worker.queue}?") as outcome:
+        reason = ask(context)
+        outcome.append(reason)
+    return reason
 
 
-def _load(worker: Worker) -> LoadedWorker:
+def _load(worker: Worker, context: Context) -> LoadedWorker:
     handle = cast("Handle", resolve(worker.target, owner=_whose(worker)))
+    if context.plugins.is_watched:
+        handle = _shown(handle, worker, context)
     return LoadedWorker(worker.queue, max(1, worker.batch), handle)
+
+
+def _shown(handle: Handle, worker: Worker, context: Context) -> Handle:
+    """`handle`, each call of which is told to whoever watches the plugins."""
+
+    def handle_and_tell(events: Sequence[Event], context_: WorkContext) -> list[Rejected]:
+        with context.plugins.running(worker, f"worker {worker.queue}") as outcome:
+            rejected = list(handle(events, context_) or ())
+            outcome.append(rejected)
+        return rejected
+
+    return handle_and_tell
 
 
 def _whose(worker: Worker) -> str:
