@@ -42,6 +42,7 @@ class Console:
         self.json = json
         self.quiet = quiet
         self.verbosity = verbosity
+        self.additions: dict[str, object] = {}
         self._stop = stop or StopFlag()
 
     def note(self, text: str) -> None:
@@ -57,6 +58,15 @@ class Console:
         """Say something that only helps to find a fault, on one line. Only with `-v`."""
         if self.verbosity:
             write_line(f"zops: {text}")
+
+    def add(self, key: str, data: object, text: str) -> None:
+        """Show something beside the command's result, however the command ends.
+
+        With `json` it becomes a key of the document, else `text` goes to stderr.
+        """
+        self.additions[key] = data
+        if not self.json:
+            sys.stderr.write(f"{mask_passwords(text)}\n")
 
     @contextmanager
     def progress(self, label: str, total: float | None = None) -> Iterator[Progress]:

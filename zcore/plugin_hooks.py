@@ -100,7 +100,7 @@ class Hooks:
         kinds: tuple[type[Value], ...],
     ) -> list[Value]:
         """The values of `kinds` that a plugin gives. Raises `TypeError` when it gives others."""
-        return _typed(self.invoke(record, hook_name, implementation, {}), kinds)
+        return typed(self.invoke(record, hook_name, implementation, {}), kinds)
 
     @contextmanager
     def watched(self, record: PluginRecord, what: str) -> Iterator[list[object]]:
@@ -165,7 +165,7 @@ def _deprecations(record: PluginRecord) -> Iterator[None]:
             record.deprecations.append(str(warning.message))
 
 
-def _typed(values: object, kinds: tuple[type[Value], ...]) -> list[Value]:
+def typed(values: object, kinds: tuple[type[Value], ...]) -> list[Value]:
     """What a hook returned, as a list of `kinds`. Raises `TypeError` when it is not."""
     wanted = " or ".join(one.__name__ for one in kinds)
     if not is_list(values):

@@ -39,13 +39,19 @@ def read(
 
 def rows(plugins: Plugins, settings: Settings, environ: Mapping[str, str]) -> list[Row]:
     """All settings of plugins, for people and programs; secrets and passwords masked."""
-    found = []
-    for plugin, setting in plugins.available("zops_settings", Setting):
-        value, origin = _value(plugin, setting, settings, environ)
-        shown = "" if value is None or value == () else mask_passwords(_shown(value))
-        masked = MASK if setting.secret and shown else shown
-        found.append(Row(key(plugin, setting), masked, origin))
-    return sorted(found)
+    return sorted(
+        row(plugin, setting, settings, environ)
+        for plugin, setting in plugins.available("zops_settings", Setting)
+    )
+
+
+def row(
+    plugin: str, setting: Setting[object], settings: Settings, environ: Mapping[str, str]
+) -> Row:
+    """One setting, to be shown; masked when it is a secret. Raises `Refused` as `read` does."""
+    value, origin = _value(plugin, setting, settings, environ)
+    shown = "" if value is None or value == () else mask_passwords(_shown(value))
+    return Row(key(plugin, setting), MASK if setting.secret and shown else shown, origin)
 
 
 def unknown_keys(plugins: Plugins, settings: Settings) -> Iterator[str]:

@@ -32,6 +32,7 @@ COMPLETION = "_ZOPS_COMPLETE"  # what a shell sets when it asks for completions
 
 # these help to find out what is wrong with the settings, so they must work all the same
 TOLERANT = {"doctor", "plugins", "settings"}
+TRACE = "--trace"  # but not where one of them runs another command
 
 
 class Ended(Exception):
@@ -62,6 +63,7 @@ class Run:
         console = Console(
             json=self.output.json, quiet=options.quiet, verbosity=options.verbosity, stop=stop
         )
+        self.output.additions = console.additions
         settings = _load_settings(options, console)
         plugins = self._load_plugins(settings, options, console)
         context = Context(settings, console, plugins, stop)
@@ -156,7 +158,8 @@ def _load_settings(options: GlobalOptions, console: Console) -> Settings:
         settings = Settings.load(options.flags, os.environ, cwd)
     except ZopsError as error:
         helpful = "--help" in options.rest or "-h" in options.rest
-        if not helpful and not TOLERANT & set(options.rest[:1]):
+        tolerant = TOLERANT & set(options.rest[:1]) and TRACE not in options.rest
+        if not helpful and not tolerant:
             raise
         settings = Settings.load(options.flags, os.environ, cwd, broken=error.message)
     for problem in settings.problems:

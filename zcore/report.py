@@ -25,11 +25,13 @@ class Output:
     """stdout of one run.
 
     With `json`, whatever is printed inside goes to stderr, by Python and by child processes
-    alike, so that stdout is exactly one document.
+    alike, so that stdout is exactly one document. `additions` are keys of the document that are
+    there however the command ends (`zcore.console.Console.add`).
     """
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
+        self.additions: Mapping[str, object] = {}
         self._stdout = sys.stdout
         self._redirected = StdoutAsStderr()
 
@@ -51,7 +53,7 @@ class Output:
         """Print the result of a command. Returns the exit code."""
         code = ExitCode.FINDINGS if result.findings else ExitCode.DONE
         if self.json:
-            document = {"ok": code == ExitCode.DONE, **result.data}
+            document = {"ok": code == ExitCode.DONE, **result.data, **self.additions}
             if result.findings:
                 document["findings"] = [_finding(finding) for finding in result.findings]
             return self._write(_encode(document), code)
@@ -66,7 +68,8 @@ class Output:
     def fail(self, error: ZopsError, exit_code: int) -> int:
         """Print an error. Returns the exit code."""
         if self.json:
-            return self._write(_encode({"ok": False, "error": _error(error)}), exit_code)
+            document = {"ok": False, "error": _error(error), **self.additions}
+            return self._write(_encode(document), exit_code)
         write_line(f"zops: error: {error.message}")
         for problem in error.problems:
             if problem.message != error.message:

@@ -1,4 +1,4 @@
-"""The core's own commands: `zops plugins`, `zops doctor`, `zops db`."""
+"""The core's own commands: `zops doctor`, `zops db`."""
 
 from __future__ import annotations
 
@@ -24,111 +24,6 @@ def everything_in(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-class TestPluginsShow:
-    def test_everything_that_it_provides(self, zops: Zops) -> None:
-        shown = zops("plugins", "show", "realm", "--json").json()
-        assert shown["status"] == "active"
-        commands = {command["name"] for command in shown["provides"]["zops_commands"]}
-        assert commands == set(shown["commands"])
-        assert {"create-realm", "create-user"} <= commands
-        validators = shown["provides"]["zops_validators"]
-        assert "realm.subdomain" in {validator["subject"] for validator in validators}
-        text = zops("plugins", "show", "realm").stdout
-        assert "create-realm  zops_realm.cli:create_realm" in text
-
-    def test_a_plugin_that_is_not_there(self, zops: Zops) -> None:
-        done = zops("plugins", "show", "relam", exit_code=2)
-        assert done.stderr.splitlines() == [
-            "zops: error: there is no plugin 'relam'",
-            "hint: there are export, queue, realm",
-        ]
-
-    def test_a_hook_that_fails_when_it_is_asked(
-        self, zops: Zops, plugins: InstalledPlugins
-    ) -> None:
-        source = "import zcore\n@zcore.hookimpl\ndef zops_checks():\n    1 / 0"
-        plugins.install("acme", source)
-        done = zops("plugins", "show", "acme", "--json")
-        assert done.json()["hooks"] == ["zops_checks"]
-        assert "ZeroDivisionError" in done.stderr
-
-
-class TestPluginsCheck:
-    def test_of_one_that_is_well(self, zops: Zops, plugins: InstalledPlugins) -> None:
-        plugins.install_command("acme", "pass")
-        done = zops("plugins", "check", "acme", "--json")
-        assert done.json() == {"ok": True, "checked": ["acme"]}
-
-    @pytest.mark.parametrize(
-        ("source", "code"),
-        [
-            ("raise ValueError('no luck')", "broken"),
-            ("zops_api = 99", "incompatible"),
-            ("def zops_commands(): return []", "no-hooks"),
-            ("import os; os.environ.get('CHECKED') and os.abort()", "crash"),
-            ("import os, time; time.sleep(60 * bool(os.environ.get('CHECKED')))", "timeout"),
-        ],
-    )
-    def test_of_one_that_is_not(
-        self, source: str, code: str, zops: Zops, plugins: InstalledPlugins
-    ) -> None:
-        own = "import sys, os\nif 'zcore.builtin.plugin_check' in sys.orig_argv:\n"
-        plugins.install("acme", f"{own}    os.environ['CHECKED'] = '1'\n{source}")
-        done = zops("plugins", "check", "acme", "--timeout", "3", "--json", exit_code=5)
-        (finding,) = done.json()["findings"]
-        assert finding["code"] == code
-        assert finding["where"] == "acme"
-
-    def test_what_plugins_write_is_no_finding(self, zops: Zops, plugins: InstalledPlugins) -> None:
-        plugins.install_command("acme", "pass")
-        noisy = "import os, subprocess\nos.write(1, b'noise')\nsubprocess.run(['echo', 'noise'])\n"
-        plugins.install(
-            "noisy", f"{noisy}import zcore\n@zcore.hookimpl\ndef zops_checks(): return []"
-        )
-        done = zops("plugins", "check", "acme")
-        assert done.stdout == "nothing wrong: acme\n"
-
-    def test_resolves_every_target(self, zops: Zops, plugins: InstalledPlugins) -> None:
-        plugins.install(
-            "acme",
-            """
-            from zcore import Check, Command, hookimpl
-
-            @hookimpl
-            def zops_commands():
-                return [
-                    Command("acme-one", "dist_of_acme.cli:one", "One."),
-                    Command("acme-two", "dist_of_acme.cli:two", "Two."),
-                ]
-
-            @hookimpl
-            def zops_checks():
-                return [Check("acme", "dist_of_acme.cli:three")]
-            """,
-            cli="one = 1\nthree = 3\n",
-        )
-        done = zops("plugins", "check", "acme", "--json", exit_code=5)
-        messages = [finding["message"] for finding in done.json()["findings"]]
-        assert messages == [
-            "'dist_of_acme.cli:three' cannot be called",
-            "'dist_of_acme.cli:one' is a int, not a click command",
-            "'dist_of_acme.cli:two': dist_of_acme.cli has no 'two'",
-        ]
-
-    def test_of_one_that_is_switched_off(self, zops: Zops, plugins: InstalledPlugins) -> None:
-        plugins.install("acme", "raise ValueError('no luck')")
-        done = zops("--disable-plugin", "*", "plugins", "check", "acme", exit_code=5)
-        assert "no luck" in done.stderr
-        done = zops("--disable-plugin", "*", "plugins", "check", "--json")
-        assert done.json()["checked"] == []
-
-    def test_without_one_that_hangs(self, zops: Zops, plugins: InstalledPlugins) -> None:
-        plugins.install("hangs", "import time\ntime.sleep(600)")
-        plugins.install_command("acme", "pass")
-        off = ("--disable-plugin", "hangs")
-        assert zops(*off, "plugins", "check", "acme").stdout == "nothing wrong: acme\n"
 
 
 class TestDoctor:

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from zcore.console import table
+from zcore.builtin import plugin_views as views
+from zcore.builtin.plugin_trace import TracingCommand, trace_command
+from zcore.commands import kebab
 from zcore.context import current
 from zcore.errors import UsageError
-from zcore.text import one_line
 from zcore.values import Finding, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from zcore.plugins import PluginInfo
 
 
 @click.group()
 def plugins() -> None:
-    """See which plugins are installed, what they provide, and what is wrong with them."""
+    """See which plugins are installed and what is wrong with them."""
 
 
 @plugins.command("list")
-def list_plugins() -> Result:
-    """List the installed plugins, also those that are switched off or broken."""
-    infos = current().plugins.infos
-    rows = [(info.name, info.version, info.distribution, info.status, info.error) for info in infos]
+@click.option("--wide", is_flag=True, help="Also the names of the hooks, and where each lies.")
+def list_plugins(wide: bool) -> Result:
+    """List the installed plugins, also those that are switched off or broken.
+
+    MS is how long its import and its hooks took, in milliseconds.
+    """
+    context = current()
+    infos = context.plugins.infos
     return Result(
-        {"plugins": [_described(info) for info in infos]},
-        text=table(("PLUGIN", "VERSION", "FROM", "STATUS", ""), rows),
+        {"plugins": [views.described(info) for info in infos]},
+        text=views.listed(infos, wide=wide or context.console.verbosity > 0),
     )
 
 
-@plugins.command()
+@plugins.command(cls=TracingCommand)
 @click.argument("name")
-def show(name: str) -> Result:
+@click.option(
+    "--trace",
+    metavar="COMMAND...",
+    help="Run this command instead, and say what of the plugin ran in it, when and with what "
+    "result. Everything after --trace is the command.",
+)
+def show(name: str, trace: tuple[str, ...] | None) -> Result:
     """Show everything that the plugin NAME provides; of a broken one, where it failed."""
+    context = current()
     info = _installed(name)
-    provided = current().plugins.provided(name)
-    provides = {hook: [_value(value) for value in values] for hook, values in provided.items()}
-    data = {**_described(info), "provides": provides, "traceback": info.traceback}
-    return Result(data, text=_shown(info, provides))
+    if trace is not None:
+        return cast("Result", trace_command(info.name, trace))  # the program checks what it is
+    provides = views.provided(info.name, context)
+    return Result(
+        {**views.described(info), "provides": provides, "traceback": info.traceback},
+        text=views.shown(info, provides, context.plugins.specifications),
+    )
 
 
 @plugins.command()
@@ -56,77 +68,42 @@ def show(name: str) -> Result:
     help="How long one plugin may take.",
 )
 def check(name: str | None, timeout: float) -> Result:
-    """Import everything that the plugin NAME, or each plugin, stands for.
+    """Load everything that the plugin NAME, or each plugin, declares, and look for mistakes.
 
     Each is looked at in a process of its own, so one that hangs or crashes is found too. When
     one already hangs as zops starts: zops --disable-plugin '*' plugins check NAME.
     """
     from zcore.builtin.plugin_check import check_plugin
 
-    infos = current().plugins.infos
+    context = current()
+    infos = context.plugins.infos
     disabled = [info.name for info in infos if info.status == "disabled"]
     if name is not None:
         wanted = [_installed(name).name]
     else:
-        wanted = [info.name for info in infos if info.status != "disabled"]
+        named = (info.name for info in infos if info.status != "disabled")
+        wanted = list(dict.fromkeys(named))  # one that is installed twice is looked at once
     findings: list[Finding] = []
+    seconds: dict[str, float] = {}
     for one in wanted:
-        current().stop.check()
-        findings += check_plugin(one, timeout, disabled=[off for off in disabled if off != one])
+        context.stop.check()
+        checked = check_plugin(one, timeout, disabled=[off for off in disabled if off != one])
+        findings += checked.findings
+        seconds[one] = checked.seconds
+        for note in checked.notes:
+            context.console.note(f"{one}: {note}")
     text = "" if findings else f"nothing wrong: {', '.join(wanted) or 'no plugin to check'}"
-    return Result({"checked": wanted}, text=text, findings=findings)
+    return Result({"checked": wanted, "seconds": seconds}, text=text, findings=findings)
 
 
 def _installed(name: str) -> PluginInfo:
+    """The plugin of this name; that of its distribution will do, when it has no other."""
     infos = {info.name: info for info in current().plugins.infos}
-    try:
-        return infos[name]
-    except KeyError:
-        raise UsageError(
-            f"there is no plugin {name!r}", hint=f"there are {', '.join(infos) or 'none'}"
-        ) from None
-
-
-def _described(info: PluginInfo) -> dict[str, object]:
-    """The keys that programs may rely on."""
-    return {
-        "name": info.name,
-        "version": info.version,
-        "distribution": info.distribution,
-        "origin": info.origin,
-        "status": info.status,
-        "error": info.error,
-        "hooks": info.hooks,
-        "commands": info.commands,
-        "api": info.api,
-        "deprecations": info.deprecations,
-        "seconds": round(info.seconds, 6),
-    }
-
-
-def _value(value: object) -> Mapping[str, object]:
-    """What a hook gave, for JSON: the fields of our value types, else its text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return {"value": one_line(value)}
-
-
-def _shown(info: PluginInfo, provides: Mapping[str, Sequence[Mapping[str, object]]]) -> str:
-    lines = [
-        f"{info.name}, {info.status}: {info.distribution} {info.version}",
-        f"from {info.origin}",
-    ]
-    if info.error:
-        lines.append(f"problem: {one_line(info.error)}")
-    for hook in info.hooks:
-        lines += ["", hook, *(f"  {_line(value)}" for value in provides.get(hook, ()))]
-    if info.traceback:
-        lines += ["", info.traceback.rstrip()]
-    return "\n".join(lines)
-
-
-def _line(value: Mapping[str, object]) -> str:
-    """A value on one line: its first field, which names it, and what it stands for."""
-    name = str(next(iter(value.values()), ""))
-    target = str(value.get("target", ""))
-    return f"{name}  {target}".rstrip()
+    found = infos.get(name) or infos.get(kebab(name))
+    if found is not None:
+        return found
+    same = [info for info in infos.values() if info.distribution in {name, kebab(name)}]
+    if len(same) == 1:
+        return same[0]
+    known = ", ".join(infos) or "none"
+    raise UsageError(f"there is no plugin {name!r}", hint=f"there are {known}")
