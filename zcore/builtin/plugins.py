@@ -1,7 +1,8 @@
-"""`zops plugins list`, `show` and `check`."""
+"""`zops plugins list`, `show`, `check` and `new`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def plugins() -> None:
-    """See which plugins are installed and what is wrong with them."""
+    """See which plugins are installed and what is wrong with them; begin one of your own."""
 
 
 @plugins.command("list")
@@ -94,6 +95,25 @@ def check(name: str | None, timeout: float) -> Result:
             context.console.note(f"{one}: {note}")
     text = "" if findings else f"nothing wrong: {', '.join(wanted) or 'no plugin to check'}"
     return Result({"checked": wanted, "seconds": seconds}, text=text, findings=findings)
+
+
+@plugins.command()
+@click.argument("name")
+@click.option(
+    "--path",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    show_default="./zops-NAME",
+    help="The folder to make.",
+)
+def new(name: str, path: Path | None) -> Result:
+    """Write the package of a new plugin NAME: to be installed, tested and changed.
+
+    It has a command, a validator, a stage for exports and a setting, each with a test.
+    """
+    from zcore.builtin.plugin_scaffold import write_package
+
+    return write_package(name, path, current().plugins)
 
 
 def _installed(name: str) -> PluginInfo:
