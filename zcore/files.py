@@ -2,7 +2,8 @@
 
 The local store is a folder laid out as Zulip's LOCAL_UPLOADS_DIR: uploads below `files/`,
 avatars, custom emoji, icons and logos below `avatars/`. Keys are relative paths with forward
-slashes; whatever a key says, nothing outside of the store's folder is read or written.
+slashes; whatever a key says, nothing outside of the store's folder is read or written. Other
+places are opened by plugins (`zops_file_stores`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import re
 import secrets
 import shutil
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from zcore.errors import Failed, Refused
+from zcore.identifiers import upload_token
 from zcore.private_folders import make_private_folder
 from zcore.targets import resolve
 from zcore.values import FileStoreKind
@@ -37,22 +40,47 @@ PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file in a store: its key, size in bytes, last change in seconds since 1970 (UTC)."""
+    """A file in a store: its key, size in bytes, last change in seconds since 1970 (UTC).
+
+    `content_type` is None where the store does not know it, and in lists.
+    """
 
     key: str
     size: int
     modified: float
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a store that can is to keep beside a file's content; "" is not kept.
+
+    `content_type` and `cache_control` go with the file to those who fetch it; `entries` are for
+    the server, by name in lower case. All of it is ASCII.
+    """
+
+    content_type: str = ""
+    cache_control: str = ""
+    entries: Mapping[str, str] = field(default_factory=dict)
 
 
 class FileStore(Protocol):
-    """What every store does. Keys that lead outside of it are `Refused`."""
+    """What every store does. Keys that lead outside of it are `Refused`.
+
+    What else goes wrong is an error of `zcore.errors` that names the store and the reason. A store
+    may be used by several threads.
+    """
 
     def open(self, key: str) -> BinaryIO:
         """The file's content. Raises `FileNotFoundError`."""
         ...
 
-    def put(self, key: str, content: BinaryIO) -> int:
-        """Store `content` under `key`, whole or not at all; return its size in bytes."""
+    def put(self, key: str, content: BinaryIO, *, metadata: Metadata | None = None) -> int:
+        """Store `content` under `key`, whole or not at all; return its size in bytes.
+
+        `content` is read once, from where it stands. A store that has no place for `metadata`
+        passes over it.
+        """
         ...
 
     def find(self, key: str) -> StoredFile | None:
@@ -84,8 +112,8 @@ class LocalStore:
         with _explained("read", path):
             return path.open("rb")
 
-    def put(self, key: str, content: BinaryIO) -> int:
-        """See `FileStore.put`."""
+    def put(self, key: str, content: BinaryIO, *, metadata: Metadata | None = None) -> int:
+        """See `FileStore.put`. A folder has no place for `metadata`."""
         path = self._path(key)
         try:
             self._make_folder(path.parent)
@@ -152,10 +180,7 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         """The file of a key, inside the root even through symbolic links."""
-        parts = PurePosixPath(key).parts
-        if not parts or "\0" in key or key.startswith("/") or ".." in parts:
-            raise Refused(f"{key!r} does not name a file inside the file store")
-        path = self.root.joinpath(*parts)
+        path = self.root / plain_key(key)
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):
             raise Refused(f"{key!r} leads outside of {self.root} through a symbolic link")
         return path
@@ -170,6 +195,14 @@ class LocalStore:
         if os.geteuid() == 0:
             owner = path.parent.stat()
             os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def plain_key(key: str) -> str:
+    """`key` without empty parts and dots. Raises `Refused` when it names nothing inside a store."""
+    parts = PurePosixPath(key).parts
+    if not parts or "\0" in key or key.startswith("/") or ".." in parts:
+        raise Refused(f"{key!r} does not name a file inside the file store")
+    return "/".join(parts)
 
 
 def _stored(key: str, path: Path) -> StoredFile | None:
@@ -223,7 +256,7 @@ class FileStores:
             require_told(settings)
         if settings.is_default("uploads"):
             settings.require_no_server("the folder of uploaded files")
-        stores = _open_place(settings, plugins)
+        stores = open_place(settings, plugins)
         salt = settings.avatar_salt or own_avatar_salt(settings.home)
         return cls(stores.uploads, stores.avatars, salt)
 
@@ -232,8 +265,22 @@ class FileStores:
         seed = f"{user_id}:{version}:{self.avatar_salt}".encode()
         return f"{realm_id}/{hashlib.sha256(seed).hexdigest()[:40]}"
 
+    def new_upload_key(self, realm_id: int, name: str) -> str:
+        """A new key, which nobody can guess, for an uploaded file called `name`.
 
-def _open_place(settings: Settings, plugins: Plugins) -> StorePair:
+        In a folder uploads are spread over 256 shelves. In an object store they are not: a server
+        that finds such keys there cannot export them.
+        """
+        token = upload_token()
+        shelf = f"{sum(token.encode()) % 256:x}/" if isinstance(self.uploads, LocalStore) else ""
+        return f"{realm_id}/{shelf}{token}/{name}"
+
+
+def open_place(settings: Settings, plugins: Plugins) -> StorePair:
+    """The stores at the place that the setting `uploads` names.
+
+    Raises `Refused` when no plugin of `plugins` opens such a place, and what opening it raises.
+    """
     scheme = scheme_of(settings.uploads)
     if scheme is None:
         root, made = Path(settings.uploads), set[Path]()
@@ -266,10 +313,13 @@ def scheme_of(place: str) -> str | None:
 
 
 def store_kinds(plugins: Plugins) -> dict[str, FileStoreKind]:
-    """The kinds of places by scheme; of two for one scheme the first plugin's counts."""
+    """The kinds of places by scheme; of two for one scheme the first counts, and a warning says."""
     kinds: dict[str, FileStoreKind] = {}
     for _, kind in plugins.values("zops_file_stores", FileStoreKind):
-        kinds.setdefault(kind.scheme, kind)
+        first = kinds.setdefault(kind.scheme, kind)
+        if first is not kind:
+            both = f"{plugins.provider(first)} and {plugins.provider(kind)}"
+            plugins.warn_once(f"{both} both open files in {kind.scheme!r}: the first counts")
     return dict(sorted(kinds.items()))
 
 

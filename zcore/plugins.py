@@ -70,9 +70,9 @@ class Plugins:
         """One warning for each plugin with something wrong, one for each deprecation."""
         for record in self._all:
             if record.problems:
-                self._warn_once(f"{record.label}: {record.error}")
+                self.warn_once(f"{record.label}: {record.error}")
             for deprecation in record.deprecations:
-                self._warn_once(f"{record.label}: {deprecation}")
+                self.warn_once(f"{record.label}: {deprecation}")
 
     @property
     def infos(self) -> tuple[PluginInfo, ...]:
@@ -300,9 +300,10 @@ class Plugins:
         return cast("list[Value]", self._answers[key])
 
     def _warn_of(self, record: PluginRecord, hook_name: str, error: BaseException) -> None:
-        self._warn_once(f"{record.label}: {hook_name}: {describe(error)}")
+        self.warn_once(f"{record.label}: {hook_name}: {describe(error)}")
 
-    def _warn_once(self, text: str) -> None:
+    def warn_once(self, text: str) -> None:
+        """Warn of something about plugins; of the same thing once a run."""
         if text not in self._warned:
             self._warned.add(text)
             self._warn(text)

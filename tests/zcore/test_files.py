@@ -8,17 +8,27 @@ import re
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import sqlalchemy as sa
 
 from zcore.errors import Failed, Refused
-from zcore.files import FileStores, LocalStore, StoredFile, own_avatar_salt
+from zcore.files import (
+    FileStore,
+    FileStores,
+    LocalStore,
+    Metadata,
+    StoredFile,
+    StorePair,
+    own_avatar_salt,
+)
 from zcore.private_folders import make_private_folder
 from zcore.schema.server import django_migrations
 from zcore.settings import Settings
-from zcore.testing.plugins import plugins_of
+from zcore.testing.plugins import hooks, plugins_of
+from zcore.values import FileStoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -399,6 +409,59 @@ def test_two_stores_take_back_the_folder_above_them(
     assert everything(tmp_path / "up") == ["avatars", "avatars/1", "avatars/1/a"]
     files.avatars.delete("1")
     assert not (tmp_path / "up").exists()
+
+
+def test_a_plugin_s_place_is_opened_by_its_scheme(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def connect(place: str, settings: Settings) -> StorePair:
+        seen.append(place)
+        return StorePair(LocalStore(tmp_path / "up"), LocalStore(tmp_path / "pictures"))
+
+    module = SimpleNamespace(connect=connect)
+    monkeypatch.setitem(sys.modules, "store_of_a_test", module)
+    said: list[str] = []
+    plugins = plugins_of(
+        {
+            "alpha": hooks(
+                zops_file_stores=lambda: [FileStoreKind("acme", "store_of_a_test:connect")]
+            ),
+            "beta": hooks(zops_file_stores=lambda: [FileStoreKind("acme", "not_this:one")]),
+        },
+        warn=said.append,
+    )
+    where = settings(tmp_path, ZOPS_UPLOADS="ACME://files", ZOPS_AVATAR_SALT="x")
+    for _ in range(2):
+        files = FileStores.open(where, sqlite_database, plugins)
+    assert seen == ["ACME://files"] * 2
+    files.uploads.put("1/a", io.BytesIO(b""))
+    assert everything(tmp_path / "up") == ["1", "1/a"]
+    (warning,) = said
+    assert re.fullmatch(
+        r"plugin 'alpha' \(.*\) and plugin 'beta' \(.*\) both open files in 'acme':"
+        " the first counts",
+        warning,
+    )
+
+
+def test_a_folder_passes_over_metadata(store: LocalStore) -> None:
+    metadata = Metadata("image/png", "no-cache", {"realm_id": "1"})
+    store.put("1/a", io.BytesIO(b"x"), metadata=metadata)
+    found = store.find("1/a")
+    assert found is not None
+    assert (found.size, found.content_type) == (1, None)
+
+
+def test_uploads_get_keys_that_nobody_guesses(store: LocalStore) -> None:
+    local = FileStores(store, store, "x")
+    other = FileStores(cast("FileStore", object()), store, "x")
+    keys = {local.new_upload_key(9, "photo.png") for _ in range(50)}
+    assert len(keys) == 50
+    for key in keys:
+        assert re.fullmatch(r"9/(0|[1-9a-f][0-9a-f]?)/[\w-]{24}/photo\.png", key)
+    assert re.fullmatch(r"9/[\w-]{24}/photo\.png", other.new_upload_key(9, "photo.png"))
 
 
 # printf '%s' '11:3:pepper' | sha256sum | cut -c-40, and so on

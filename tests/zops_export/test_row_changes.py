@@ -196,13 +196,9 @@ def test_the_name_of_an_upload(path: str, name: str) -> None:
     assert safe_file_name(path) == name
 
 
-def test_the_path_of_an_upload_cannot_be_guessed() -> None:
-    records = [FileRecord("uploads", {"s3_path": OLD, "path": OLD})]
+def test_uploads_get_new_paths_with_safe_names() -> None:
+    records = [FileRecord("uploads", {"s3_path": OLD, "path": f"{OLD}/a b"})]
     index = ExportIndex(records=records)
-    (first,) = new_upload_paths(index, 9, frozenset({f"uploads/{OLD}"})).values()
-    (second,) = new_upload_paths(index, 9, frozenset({f"uploads/{OLD}"})).values()
-    assert first != second
-    realm, shelf, token, name = first.split("/")
-    assert (realm, len(token), name) == ("9", 24, "photo.png")
-    assert 0 <= int(shelf, 16) <= 255
-    assert new_upload_paths(index, 9, frozenset()) == {}
+    names = frozenset({f"uploads/{OLD}/a b"})
+    assert new_upload_paths(index, names, "9/token/{}".format) == {OLD: "9/token/a-b"}
+    assert new_upload_paths(index, frozenset(), "9/token/{}".format) == {}

@@ -95,10 +95,13 @@ def database(context: Context) -> CheckResult:
 
 
 def files(context: Context) -> CheckResult:
-    """Is the folder of uploaded files there? Other places are looked at by their plugins."""
+    """Is the folder of uploaded files there? Other places are opened by their plugins."""
+    from zcore.files import open_place, scheme_of
+
     place = context.settings.uploads
-    if place == "s3" or "://" in place:
-        return CheckResult("skipped", f"{mask_passwords(place)}: not looked at")
+    if scheme_of(place) is not None:
+        open_place(context.settings, context.plugins)
+        return CheckResult("ok", f"{mask_passwords(place)} answers")
     origin = context.settings.origin("uploads")
     try:
         status = _status(Path(place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVarTuple
 
@@ -10,11 +11,11 @@ import msgspec
 import sqlalchemy as sa
 
 from zcore import Finding
-from zcore.files import FileStore, StoredFile
 from zcore.schema import tables
 from zops_export.selection import SYSTEM_BOT_REALM, attachments, users
 
 if TYPE_CHECKING:
+    from zcore.files import FileStore, StoredFile
     from zops_export.export_job import ExportJob
 
 UPLOADED_AVATAR = "U"
@@ -129,10 +130,10 @@ def _copy(job: ExportJob, store: FileStore, key: str, name: str) -> StoredFile |
     if stored is None:
         return None
     if name in job.folder.files:  # old servers let an emoji and its successor share a file
-        return StoredFile(key, job.folder.files[name].size, stored.modified)
+        return replace(stored, size=job.folder.files[name].size)
     with store.open(key) as content:
         size = job.folder.copy(name, content)
-    return StoredFile(key, size, stored.modified)
+    return replace(stored, size=size)
 
 
 def _user_record(stored: StoredFile, path: str, realm_id: int, user_id: int, email: str) -> Record:
@@ -144,7 +145,7 @@ def _user_record(stored: StoredFile, path: str, realm_id: int, user_id: int, ema
         "path": path,
         "size": stored.size,
         "last_modified": stored.modified,
-        "content_type": None,
+        "content_type": stored.content_type,
     }
 
 

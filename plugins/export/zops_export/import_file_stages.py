@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zcore import Finding
-from zcore.files import FileStore
+from zops_export.file_metadata import MetadataMaker
 
 if TYPE_CHECKING:
+    from zcore.files import FileStore
     from zops_export.export_index import FileRecord
     from zops_export.import_job import ImportJob
 
-Place = tuple[FileStore, str]
+
+class Place(NamedTuple):
+    """Where a file goes, and what the export says of it."""
+
+    store: FileStore
+    key: str
+    record: FileRecord
 
 
 def store_files(job: ImportJob) -> dict[str, int]:
     """Copy every recorded file to where this server keeps it; taken back if the import fails."""
     places = _places(job)
+    metadata = MetadataMaker(job)
     size = 0
     begun: list[FileStore] = []
     for name, content in job.source.files(places):
         job.may_go_on()
-        store, key = places[name]
-        size += store.put(key, content)
+        store, key, record = places[name]
+        if store not in begun:  # the answer may get lost after the store has taken the file
+            job.on_failure(partial(store.delete, key))
+        size += store.put(key, content, metadata=metadata.of(record, key))
         job.file_count += 1
         if store not in begun:  # nothing else is there: the organization's number was free
             begun.append(store)
-            job.on_failure(lambda store=store: store.delete(str(job.realm_id)))  # type: ignore[misc]
+            job.on_failure(partial(store.delete, str(job.realm_id)))
     return {"files": job.file_count, "bytes": size}
 
 
@@ -53,12 +64,12 @@ def _place(job: ImportJob, record: FileRecord) -> Place | None:
     base = PurePosixPath(record.path).name
     if record.kind == "uploads":
         path = job.upload_paths.get(str(row.get("s3_path")))
-        return None if path is None else (job.files.uploads, path)
+        return None if path is None else Place(job.files.uploads, path, record)
     if record.kind == "avatars":
         return _avatar_place(job, record)
     if record.kind == "emoji":
-        return job.files.avatars, f"{realm_id}/emoji/images/{base}"
-    return job.files.avatars, f"{realm_id}/realm/{base}"
+        return Place(job.files.avatars, f"{realm_id}/emoji/images/{base}", record)
+    return Place(job.files.avatars, f"{realm_id}/realm/{base}", record)
 
 
 def _avatar_place(job: ImportJob, record: FileRecord) -> Place | None:
@@ -70,4 +81,5 @@ def _avatar_place(job: ImportJob, record: FileRecord) -> Place | None:
         )
         return None
     suffix = ".original" if str(record.row.get("s3_path")).endswith(".original") else ".png"
-    return job.files.avatars, job.files.avatar_key(job.realm_id, user, version) + suffix
+    key = job.files.avatar_key(job.realm_id, user, version) + suffix
+    return Place(job.files.avatars, key, record)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore import Refused
-from zcore.identifiers import upload_token
 from zcore.internal_realm import ensure_internal_realm
 from zcore.schema import tables
 from zcore.schema.facts import table_facts
@@ -105,19 +104,18 @@ def _add_bots(connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[s
         ids["zerver_recipient"].add({bot["recipient_id"]: recipient})  # type: ignore[dict-item]
 
 
-def new_upload_paths(index: ExportIndex, realm_id: int, names: frozenset[str]) -> dict[str, str]:
-    """A new path for every upload whose file is in the export, by its old path."""
+def new_upload_paths(
+    index: ExportIndex, names: frozenset[str], new_path: Callable[[str], str]
+) -> dict[str, str]:
+    """A new path for every upload whose file is in the export, by its old path.
+
+    `new_path` makes one from the name of a file.
+    """
     return {
-        str(record.row.get("s3_path")): _new_path(realm_id, record.path)
+        str(record.row.get("s3_path")): new_path(safe_file_name(record.path))
         for record in index.records
         if record.kind == "uploads" and record.name in names
     }
-
-
-def _new_path(realm_id: int, path: str) -> str:
-    token = upload_token()
-    shelf = f"{sum(token.encode()) % 256:x}"
-    return f"{realm_id}/{shelf}/{token}/{safe_file_name(path)}"
 
 
 def safe_file_name(path: str) -> str:
