@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pika
 import psycopg2
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from zcore.database import Database
     from zcore.testing.postgres import PostgresServer
+    from zcore.testing.s3 import S3Server
 
 
 def query(url: str, statement: str) -> list[tuple[object, ...]]:
@@ -267,13 +269,15 @@ services.INSTALLABLE = ()
 """
 
 
-def run_pytest(folder: Path, conftest: str, *arguments: str, **variables: str) -> Completed:
+def run_pytest(
+    folder: Path, conftest: str, *arguments: str, tests: str = USES_POSTGRES, **variables: str
+) -> Completed:
     (folder / "conftest.py").write_text(conftest)
-    (folder / "test_it.py").write_text(USES_POSTGRES)
+    (folder / "test_it.py").write_text(tests)
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("CI", "ZOPS_TEST_POSTGRES", "PYTEST_ADDOPTS")
+        if name not in ("CI", "ZOPS_TEST_POSTGRES", "ZOPS_TEST_S3", "PYTEST_ADDOPTS")
     }
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--strict-markers", *arguments],
@@ -312,6 +316,35 @@ def test_a_named_server_is_used_and_left_clean(
     done = run_pytest(tmp_path, CONFTEST, ZOPS_TEST_POSTGRES=postgres_server.url).assert_exit(0)
     assert f"PostgreSQL {postgres_server.version} (ZOPS_TEST_POSTGRES)" in done.stdout
     assert query(postgres_server.url, databases) == before
+
+
+USES_S3 = """
+def test_with_s3(s3):
+    s3.client.put_object(Bucket=s3.uploads, Key="1/a", Body=b"x")
+    assert s3.keys(s3.uploads) == ["1/a"]
+    assert s3.keys(s3.avatars) == s3.keys(s3.exports) == []
+"""
+
+
+def test_a_named_object_store_is_used_and_left_clean(tmp_path: Path, s3_server: S3Server) -> None:
+    account = s3_server.account
+    before = buckets(s3_server)
+    login = f"//{account.access_key}:{quote(account.secret_key, safe='')}@"
+    url = account.endpoint_url.replace("//", login)
+    done = run_pytest(tmp_path, CONFTEST, tests=USES_S3, ZOPS_TEST_S3=url).assert_exit(0)
+    assert "S3 (ZOPS_TEST_S3)" in done.stdout
+    assert buckets(s3_server) == before
+
+
+def buckets(server: S3Server) -> set[str]:
+    return {bucket["Name"] for bucket in server.account.client().list_buckets()["Buckets"]}
+
+
+def test_in_ci_a_missing_object_store_is_a_failure(tmp_path: Path) -> None:
+    nothing = NOTHING_INSTALLED.replace("PrivatePostgres", "PrivateS3")
+    done = run_pytest(tmp_path, CONFTEST + nothing, tests=USES_S3, CI="true").assert_exit(1)
+    assert "no S3 for the tests" in done.stdout
+    assert "set ZOPS_TEST_S3" in done.stdout
 
 
 def test_the_report_shows_the_versions_that_matter(tmp_path: Path) -> None:

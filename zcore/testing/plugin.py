@@ -10,10 +10,11 @@ Fixtures:
 `empty_postgres_url`    the URL of a new PostgreSQL database without tables
 `postgres_server`       the server that these are on (`zcore.testing.postgres.PostgresServer`)
 `rabbitmq_url`          an AMQP URL with a vhost that no other test uses
+`s3`                    buckets that no other test uses (`zcore.testing.s3.S3Buckets`)
 `dumps`                 the folder with the server dumps
 `restored_dump`         `restored_dump("zulip10-small")`: the URL of a new copy of that dump
 
-Tests that use them get the markers `postgres`, `rabbitmq` and `dumps`.
+Tests that use them get the markers `postgres`, `rabbitmq`, `s3` and `dumps`.
 """
 
 from __future__ import annotations
@@ -38,18 +39,21 @@ if TYPE_CHECKING:
     from zcore.database import Database
     from zcore.testing.postgres import PostgresServer
     from zcore.testing.rabbitmq import RabbitMQServer
+    from zcore.testing.s3 import S3Buckets, S3Server
 
 SERVICES = pytest.StashKey[Services]()
 
 MARKERS = {
     "postgres": "needs a PostgreSQL server (a private one is started, or ZOPS_TEST_POSTGRES)",
     "rabbitmq": "needs a RabbitMQ server (a private one is started, or ZOPS_TEST_RABBITMQ)",
+    "s3": "needs an S3 server (a private one is started, or ZOPS_TEST_S3)",
     "dumps": "needs the server dumps in the folder that ZOPS_TEST_DUMPS names",
 }
 
 MARKER_OF_FIXTURE = {
     "postgres_server": "postgres",
     "rabbitmq_server": "rabbitmq",
+    "s3_server": "s3",
     "dumps": "dumps",
 }
 
@@ -128,6 +132,22 @@ def rabbitmq_server(request: pytest.FixtureRequest) -> Iterator[RabbitMQServer]:
 def rabbitmq_url(rabbitmq_server: RabbitMQServer) -> str:
     """An AMQP URL with a vhost that no other test uses."""
     return rabbitmq_server.new_vhost_url()
+
+
+@pytest.fixture(scope="session")
+def s3_server(request: pytest.FixtureRequest) -> Iterator[S3Server]:
+    """An object store that buckets can be made in."""
+    server = request.config.stash[SERVICES].s3()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server) -> Iterator[S3Buckets]:
+    """Buckets for the files of one server, empty."""
+    buckets = s3_server.new_buckets()
+    yield buckets
+    buckets.remove()
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,14 @@ from zcore.testing.postgres import PostgresServer, PrivatePostgres
 from zcore.testing.processes import ServiceFailed, ServiceMissing
 from zcore.testing.programs import have_programs, install, postgres_program, rabbitmq_program
 from zcore.testing.rabbitmq import PrivateRabbitMQ, RabbitMQServer
+from zcore.testing.s3 import PrivateS3, S3Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Set
 
 POSTGRES_VARIABLE = "ZOPS_TEST_POSTGRES"
 RABBITMQ_VARIABLE = "ZOPS_TEST_RABBITMQ"
+S3_VARIABLE = "ZOPS_TEST_S3"
 DUMPS_VARIABLE = "ZOPS_TEST_DUMPS"
 
 INSTALLABLE: tuple[tuple[str, str, str, Callable[[], object]], ...] = (
@@ -29,7 +31,7 @@ INSTALLABLE: tuple[tuple[str, str, str, Callable[[], object]], ...] = (
     ("rabbitmq", RABBITMQ_VARIABLE, "rabbitmq-server", lambda: rabbitmq_program("rabbitmqctl")),
 )
 
-Service = TypeVar("Service", PostgresServer, RabbitMQServer)
+Service = TypeVar("Service", PostgresServer, RabbitMQServer, S3Server)
 
 
 class Services:
@@ -61,6 +63,16 @@ class Services:
             return RabbitMQServer(url)
         private = self._start("RabbitMQ", PrivateRabbitMQ, "rabbitmq-server", RABBITMQ_VARIABLE)
         self.versions.append(f"RabbitMQ {private.version}")
+        return private
+
+    def s3(self) -> S3Server:
+        """The named object store, or a private one. Skips or fails the test when there is none."""
+        url = os.environ.get(S3_VARIABLE)
+        if url:
+            self.versions.append(f"S3 ({S3_VARIABLE})")
+            return S3Server(url)
+        private = self._start("S3", PrivateS3, "moto[s3] and flask-cors", S3_VARIABLE)
+        self.versions.append(f"moto {private.version}")
         return private
 
     def dumps(self) -> Path:
