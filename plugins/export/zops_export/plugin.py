@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import Command, Stage, hookimpl
+from zcore import Command, FileStoreKind, Stage, hookimpl
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -88,3 +88,9 @@ def zops_import_stages() -> list[Stage]:
         ),
         Stage("files", f"{files}:store_files", needs=("finish-rows",), help="its files"),
     ]
+
+
+@hookimpl
+def zops_file_stores() -> list[FileStoreKind]:
+    """Uploaded files in S3."""
+    return [FileStoreKind("s3", "zops_export.s3_store:open_stores", "buckets named in [files.s3]")]
