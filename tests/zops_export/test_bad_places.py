@@ -388,7 +388,7 @@ def test_a_database_file_that_may_not_be_written(zops_as_nobody: Zops) -> None:
         exit_code=3,
         env={"ZOPS_UPLOADS": str(folder / "uploads"), "ZOPS_AVATAR_SALT": "salt"},
     )
-    assert_said_no(done.stderr, about="read-only")
+    assert_said_no(done.stderr, about="can only be read")
 
 
 # A full disk ------------------------------------------------------------------------------------
