@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
 
+from tests.environments import new_environment, pip_install
 from zcore.builtin.plugin_scaffold import LONGEST_NAME, Names, rendered
 from zcore.testing.commands import Zops
 
-ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sysconfig.get_path("scripts"))
 NAMES = ["x", "acme", "my_tool", "zops-a1-b2", "a" * LONGEST_NAME, "ab-" * 13 + "z"]
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Path:
+def environment(wheel: Path, tmp_path: Path) -> Path:
     """A new virtual environment with zops in it; the dependencies are those of this one."""
-    folder = tmp_path / "venv"
-    venv.create(folder, symlinks=True)
-    wheels = tmp_path / "wheels"
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheels]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    install(folder, *wheels.iterdir())
-    return folder
-
-
-def install(environment: Path, *what: str | Path) -> None:
-    """With the pip of this environment: another one takes seconds to make."""
-    pip = [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "--isolated"]
-    options = ["-q", "--disable-pip-version-check", "--no-index", "--no-deps"]
-    subprocess.run([*pip, "install", *options, "--no-build-isolation", *what], check=True)
+    return new_environment(tmp_path / "venv", wheel)
 
 
 def run(folder: Path, *command: str | Path) -> str:
@@ -56,7 +39,7 @@ def test_new_to_green(environment: Path, tmp_path: Path) -> None:
     assert set(written["files"]) == {
         str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()
     }
-    install(environment, "-e", package)
+    pip_install(environment, "--no-deps", "-e", package)
     python = environment / "bin" / "python"
     assert " passed" in run(package, python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     run(package, TOOLS / "ruff", "check", "--no-cache")
