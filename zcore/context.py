@@ -27,6 +27,9 @@ T = TypeVar("T")
 class Context:
     """One run of one command.
 
+    `settings` are the settings of the core, `console` is what a person sees meanwhile, `plugins`
+    asks the hooks of all plugins: `plugins.values(hook_name, kind)` gives what they return, as
+    pairs of the plugin's name and the value, `plugins.call(hook_name, **arguments)` calls them.
     `stop` says whether it has been asked to stop (`zcore.signals`): a long job calls
     `stop.check()` between two units of its work.
     """

@@ -192,7 +192,10 @@ class Database:
 
 
 class ReadOnlyDatabase:
-    """A database to look into: what validators of other packages get."""
+    """A database to look into: what validators of other packages get.
+
+    `read()` is that of `Database`; `dialect` is "postgresql" or "sqlite".
+    """
 
     def __init__(self, database: Database) -> None:
         self.dialect = database.dialect

@@ -37,10 +37,15 @@ if TYPE_CHECKING:
     )
 
 API_VERSION = 1
+"""The version of the plugin API that this zops has: what a plugin's `zops_api` is compared with."""
+
 OLDEST_API_VERSION = 1
 
 hookspec = pluggy.HookspecMarker("zops")
+"""Marks a function as the specification of a hook, for other plugins (`zops_hookspecs`)."""
+
 hookimpl = pluggy.HookimplMarker("zops")
+"""Marks a function of a plugin as the implementation of the hook of that name."""
 
 
 @hookspec
@@ -152,7 +157,8 @@ def zops_export_stages() -> Iterable[Stage | Rewrite]:  # type: ignore[empty-bod
         def zops_export_stages():
             return [
                 Stage("acme-note", "zops_acme.export:write_note", help="a note on where from"),
-                Rewrite("zerver_userprofile", "tos_version", "zops_acme.export:nothing"),
+                Rewrite("zerver_userprofile", "tos_version", "zops_acme.export:nothing",
+                        help="which terms people have seen is ours alone"),
             ]
 
         # zops_acme/export.py

@@ -28,7 +28,10 @@ Encoder = Callable[[Value], Value]
 
 
 class Writer:
-    """Writes rows in one transaction, which `Database.writer` commits or rolls back."""
+    """Writes rows in one transaction, which `Database.writer` commits or rolls back.
+
+    `connection` is SQLAlchemy's, in the same transaction.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection

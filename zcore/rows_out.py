@@ -23,7 +23,7 @@ RowSink = Callable[[bytes], object]
 
 
 class Reader:
-    """One connection inside a snapshot. Used by one thread at a time."""
+    """One connection inside a snapshot, `connection`. Used by one thread at a time."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection

@@ -21,9 +21,9 @@ def zops_import_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # a sp
     through `job.writer` appears together with everything else, or not at all. A stage that raises
     takes the whole import back; raising `zcore.Refused` with a hint is how it says no.
 
-    `target` is called with the job (`zops_export.import_job.ImportJob`): `job.source` is the
-    export, `job.writer.connection` the transaction, `job.ids` finds the new id of an old one,
-    `job.realm_id` is the new organization's id.
+    `target` is called with the job (`zcore.ImportJob`): `job.source` is the export,
+    `job.writer.connection` the transaction, `job.new_id(table, old_id)` the id that a row has
+    here, `job.realm_id` the new organization's.
 
     Example::
 
@@ -31,7 +31,10 @@ def zops_import_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # a sp
 
         @hookimpl
         def zops_import_stages():
-            return [Stage("acme-welcome", "zops_acme.imports:greet", needs=("finish-rows",))]
+            return [
+                Stage("acme-welcome", "zops_acme.imports:greet", needs=("finish-rows",),
+                      help="says where the organization came from")
+            ]
 
         # zops_acme/imports.py
         import sqlalchemy as sa

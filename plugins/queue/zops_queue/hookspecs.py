@@ -57,5 +57,20 @@ def zops_queue_brokers() -> Iterable[BrokerKind]:  # type: ignore[empty-body]  #
 
         @hookimpl
         def zops_queue_brokers():
-            return [BrokerKind("acmemq", "zops_acme.broker:connect")]
+            return [BrokerKind("acmemq", "zops_acme.broker:connect", "our own broker")]
+
+        # zops_acme/broker.py
+        from zcore import Unreachable
+
+        class AcmeBroker:
+            \"\"\"Has the methods of `zcore.broker.Broker`.\"\"\"
+
+            def __init__(self, url):
+                raise ConnectionRefusedError("nothing listens there yet")
+
+        def connect(url, settings):
+            try:
+                return AcmeBroker(url)
+            except OSError as error:
+                raise Unreachable(f"no connection to {url}: {error}") from error
     """
