@@ -4,12 +4,13 @@ BIN := .venv/bin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help test lint format demo bench lock clean dev run
+.PHONY: help test lint format docs demo bench lock clean dev run
 
 help:
 	@echo 'make test     everything a change must pass (PYTEST_ARGS="-k export" for a part)'
 	@echo 'make lint     the checks that run no code'
 	@echo 'make format   let ruff correct what it can'
+	@echo 'make docs     write the pages of docs/ that follow from the code'
 	@echo 'make demo     see zops at work, on an exported organization that comes with it'
 	@echo 'make bench    measure (BENCH_ARGS=...)'
 	@echo 'make lock     choose the versions in requirements/ anew (needs uv)'
@@ -33,6 +34,9 @@ test: lint
 format: dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: dev
+	@$(BIN)/python -m tools.docs
 
 demo: run
 	$(BIN)/zops demo
