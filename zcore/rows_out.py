@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from sqlalchemy.engine.interfaces import Compiled
 
 ROWS_AT_ONCE = 500
 BLOCK_BYTES = 1 << 16
@@ -55,7 +58,7 @@ class Reader:
         )
         cursor = self.connection.connection.cursor()
         try:
-            query = cursor.mogrify(str(compiled), compiled.params).decode()
+            query = cursor.mogrify(str(compiled), _parameters(compiled)).decode()
             cursor.copy_expert(
                 f"COPY ({query}) TO STDOUT (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')",
                 receiver,
@@ -66,6 +69,17 @@ class Reader:
             cursor.close()
         receiver.flush()
         return receiver.count
+
+
+def _parameters(compiled: Compiled) -> dict[str, object]:
+    """The values of a query as the driver takes them, such as JSON as text."""
+    values = dict(compiled.params)
+    names = compiled.bind_names if isinstance(compiled, SQLCompiler) else {}
+    for bind, name in names.items():
+        process = bind.type.dialect_impl(compiled.dialect).bind_processor(compiled.dialect)
+        if process is not None and not bind.expanding:
+            values[name] = process(values[name])
+    return values
 
 
 class _BlockReceiver:
