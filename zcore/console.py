@@ -23,6 +23,9 @@ class Progress(Protocol):
     def advance(self, n: int = 1) -> None:
         """`n` more units are done."""
 
+    def describe(self, text: str) -> None:
+        """What is being done now, in place of the label."""
+
 
 class Console:
     """Notes, warnings, progress and questions of one run.
@@ -103,6 +106,9 @@ class _Hidden:
     """Progress that nobody sees."""
 
     def advance(self, n: int = 1) -> None:
+        """Nothing to show."""
+
+    def describe(self, text: str) -> None:
         """Nothing to show."""
 
 

@@ -247,16 +247,8 @@ class FileStores:
 
     @classmethod
     def open(cls, settings: Settings, database: Database, plugins: Plugins) -> FileStores:
-        """The stores that `settings` name: a folder, or a place that a plugin of `plugins` opens.
-
-        Raises `Refused` on a server's database when the place of its files or the salt was not
-        said: a guess would lose files, or find none.
-        """
-        if database.is_server:
-            require_told(settings)
-        if settings.is_default("uploads"):
-            settings.require_no_server("the folder of uploaded files")
-        stores = open_place(settings, plugins)
+        """What `open_stores` gives; and the salt, which is made where there is none yet."""
+        stores = open_stores(settings, database, plugins)
         salt = settings.avatar_salt or own_avatar_salt(settings.home)
         return cls(stores.uploads, stores.avatars, salt)
 
@@ -274,6 +266,19 @@ class FileStores:
         token = upload_token()
         shelf = f"{sum(token.encode()) % 256:x}/" if isinstance(self.uploads, LocalStore) else ""
         return f"{realm_id}/{shelf}{token}/{name}"
+
+
+def open_stores(settings: Settings, database: Database, plugins: Plugins) -> StorePair:
+    """The stores that `settings` name: a folder, or a place that a plugin of `plugins` opens.
+
+    Raises `Refused` on a server's database when the place of its files or the salt was not
+    said: a guess would lose files, or find none.
+    """
+    if database.is_server:
+        require_told(settings)
+    if settings.is_default("uploads"):
+        settings.require_no_server("the folder of uploaded files")
+    return open_place(settings, plugins)
 
 
 def open_place(settings: Settings, plugins: Plugins) -> StorePair:

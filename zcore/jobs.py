@@ -58,6 +58,10 @@ class ExportJob(Protocol):
         """Note something that was left out or is wrong: the export then ends with exit code 5."""
         ...
 
+    def advance(self, *, rows: int = 0, files: int = 0) -> None:
+        """Say that so many more rows and files are done: for the progress display."""
+        ...
+
     def may_go_on(self) -> None:
         """Raise `Interrupted` when asked to stop: to be called between two units of work."""
         ...
@@ -104,7 +108,10 @@ class ImportJob(Protocol):
         ...
 
     def new_id(self, table: str, old_id: int) -> int | None:
-        """The id that a row of the export has here; None when it has no such row."""
+        """The id that a row of the export has here; None when it has no such row.
+
+        Raises `KeyError` for a table whose rows nothing in an export leads to.
+        """
         ...
 
     def find(self, finding: Finding) -> None:
@@ -113,6 +120,10 @@ class ImportJob(Protocol):
 
     def on_failure(self, undo: Callable[[], None]) -> None:
         """Do `undo` when the import fails: what a database does not take back by itself."""
+        ...
+
+    def advance(self, *, rows: int = 0, files: int = 0) -> None:
+        """Say that so many more rows and files are done: for the progress display."""
         ...
 
     def may_go_on(self) -> None:

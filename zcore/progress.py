@@ -20,6 +20,9 @@ class _Bar:
     def advance(self, n: int = 1) -> None:
         self._bars.advance(self._task, n)
 
+    def describe(self, text: str) -> None:
+        self._bars.update(self._task, description=text)
+
 
 @contextmanager
 def shown(label: str, total: float | None) -> Iterator[_Bar]:

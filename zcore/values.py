@@ -73,7 +73,10 @@ class Stage:
     `target` names `(job) -> Mapping[str, int] | None`, the counts for the journal and the timing
     report. `needs` are stages whose results it uses; `before` and `after` only order; `replaces`
     names a stage that this one stands in for, which has to be `replaceable`. `help` is one line
-    for the plan of a dry run; `estimate` names `(job) -> Estimate`, called by a dry run only.
+    for the plan of a dry run; `estimate` names `(job) -> Estimate`, called by a dry run only,
+    whose job can be read but not written to. With `keeps`, `zops export --resume` does not run
+    the stage again when it was done: its files and findings are taken up as they are. Not for a
+    stage that reads rows, which are those of another moment then.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Stage:
     replaceable: bool = False
     help: str = ""
     estimate: str = ""
+    keeps: bool = False
 
 
 @frozen
@@ -103,8 +107,10 @@ class Rewrite:
     `table` is the name in the database. With a `column`, `target` names
     `(table: sqlalchemy.Table) -> sqlalchemy.ColumnElement`, the value that takes the place of the
     column's, of the same type. With `column` None it gives a condition, and only rows that
-    fulfil it are exported. Rows that others refer to cannot be left out: what would lead nowhere
-    refuses the export.
+    fulfil it are exported; with them go the rows that an export has because of them, such as the
+    messages of a channel. Rows that others still refer to cannot be left out: what would lead
+    nowhere refuses the export. Keys cannot be rewritten, nor one column by two plugins; several
+    conditions all have to be fulfilled.
     """
 
     table: str
@@ -218,7 +224,8 @@ class ImportSource:
     """What `zops import` was asked for, and found: the value of the subject `import.source`.
 
     `string_id` is the subdomain that the organization is to have here, `realm` its row as
-    exported; `rows` counts those of each table, `files` the uploaded files.
+    exported; `rows` counts those of each table, `files` the uploaded files; `system_bots` are the
+    addresses of the server's own bots that its messages are from or to.
     """
 
     path: str
@@ -226,6 +233,7 @@ class ImportSource:
     realm: Mapping[str, object]
     rows: Mapping[str, int]
     files: int
+    system_bots: tuple[str, ...] = ()
 
 
 @frozen

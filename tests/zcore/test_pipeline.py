@@ -1,21 +1,36 @@
-"""Stages in order, side by side, and what happens when one fails."""
+"""Stages in order, side by side, what happens when one fails, and what a second run keeps."""
 
 from __future__ import annotations
 
+import os
 import random
+import stat
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import permutations
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from zcore import pipeline
+from zcore.console import Console
+from zcore.crash_points import CRASHED, VARIABLE
 from zcore.errors import Failed, Interrupted, Refused
-from zcore.pipeline import MemoryJournal, in_order, run
-from zcore.values import Stage
+from zcore.journal import FileJournal, Journal, MemoryJournal
+from zcore.stage_graph import StageGraph
+from zcore.stage_plan import make_plan, plan_table
+from zcore.stage_progress import StageProgress, stage_progress
+from zcore.testing.plugins import hooks, plugins_of
+from zcore.values import Estimate, Stage
+
+if TYPE_CHECKING:
+    from zcore.plugins import Plugins
 
 SECONDS = 10
 MODULE = "stages_of_a_test"
@@ -28,6 +43,11 @@ class Job:
     done: list[str] = field(default_factory=list)
     meeting: threading.Barrier | None = None
     go: threading.Event = field(default_factory=threading.Event)
+    may_go_on: Callable[[], None] = lambda: None
+
+    def for_stage(self, stage: str) -> Job:
+        """The same for all of them."""
+        return self
 
 
 Work = Callable[[Job], object]
@@ -46,10 +66,36 @@ def stage() -> Iterator[AddStage]:
 
         attribute = f"stage_{len(vars(module))}"
         setattr(module, attribute, work or note)
-        return Stage(name, f"{MODULE}:{attribute}", **order)
+        return Stage(name, f"{MODULE}:{attribute}", **order)  # type: ignore[arg-type]
 
     yield add
     del sys.modules[MODULE]
+
+
+def in_order(stages: Iterable[Stage]) -> list[Stage]:
+    return list(StageGraph.of(stages).stages)
+
+
+def run(
+    stages: Iterable[Stage],
+    job: Job,
+    journal: Journal,
+    *,
+    threads: int = 1,
+    plugins: Plugins | None = None,
+) -> None:
+    """Run them as the commands do."""
+    graph = StageGraph.of(stages)
+    with stage_progress(Console(), "working", graph) as progress:
+        pipeline.run(graph, job, journal, plugins or plugins_of({}), progress, threads=threads)
+
+
+def of_plugins(**stages: Stage) -> tuple[list[Stage], Plugins]:
+    """The stages as given by plugins of these names, and the plugins."""
+    plugins = plugins_of(
+        {name: hooks(zops_export_stages=lambda one=one: [one]) for name, one in stages.items()}
+    )
+    return plugins.export_stages()[0], plugins
 
 
 def names(stages: list[Stage]) -> list[str]:
@@ -104,21 +150,43 @@ def test_no_stages_are_no_error() -> None:
 
 
 def test_a_needed_stage_that_is_not_there_is_refused() -> None:
-    with pytest.raises(Refused, match="'a' needs b, c") as caught:
-        in_order([plain("a", needs=("c", "b"))])
+    stages, plugins = of_plugins(ours=plain("rows"), theirs=plain("a", needs=("row", "c")))
+    with pytest.raises(Refused, match=r"'a' of plugin 'theirs'.* needs c, row") as caught:
+        StageGraph.of(stages, plugins.provider)
     assert caught.value.code == "stage-unknown"
+    with pytest.raises(Refused) as caught:
+        StageGraph.of([plain("rows"), plain("a", needs=("row",))])
+    assert caught.value.hint == "did you mean 'rows'?"
+    assert [problem.message for problem in caught.value.problems] == [
+        "stage 'a' of zops waits for row",
+        "stage 'rows' of zops waits for nothing",
+    ]
 
 
-def test_a_circle_is_refused_and_names_its_stages() -> None:
-    circle = [plain("a", needs=("b",)), plain("b", after=("c",)), plain("c", needs=("a",))]
-    with pytest.raises(Refused, match="a, b, c") as caught:
-        in_order([*circle, plain("free")])
-    assert caught.value.code == "stage-circle"
-    assert "free" not in caught.value.message
+def test_a_circle_is_refused_and_shows_the_graph() -> None:
+    stages, plugins = of_plugins(
+        one=plain("c", needs=("a",)),
+        other=plain("b", after=("c",)),
+        third=plain("a", needs=("b",)),
+        fourth=plain("z-behind", needs=("b",)),
+        free=plain("free"),
+    )
+    for given in (stages, stages[::-1]):
+        with pytest.raises(Refused) as caught:
+            StageGraph.of(given, plugins.provider)
+        error = caught.value
+        assert error.code == "stage-circle"
+        assert error.message == "the stages wait for each other in a circle: a -> b -> c -> a"
+        assert [problem.message for problem in error.problems] == [
+            "stage 'a' of plugin 'third' (unknown) waits for b",
+            "stage 'b' of plugin 'other' (unknown) waits for c",
+            "stage 'c' of plugin 'one' (unknown) waits for a",
+            "stage 'z-behind' of plugin 'fourth' (unknown) waits for b",
+        ]
 
 
 def test_a_stage_that_waits_for_itself_is_a_circle() -> None:
-    with pytest.raises(Refused, match="the stages a wait"):
+    with pytest.raises(Refused, match="in a circle: a -> a"):
         in_order([plain("a", needs=("a",))])
 
 
@@ -134,7 +202,7 @@ def test_two_stages_of_one_name_are_refused() -> None:
 def test_a_stand_in_has_the_place_of_what_it_replaces() -> None:
     stages = [
         plain("first"),
-        plain("old", needs=("first",), after=("then",), before=("late",)),
+        plain("old", needs=("first",), after=("then",), before=("late",), replaceable=True),
         plain("then", needs=("first",)),
         plain("user", needs=("old",)),
         plain("a-early", before=("old",)),
@@ -155,36 +223,57 @@ def test_a_stand_in_has_the_place_of_what_it_replaces() -> None:
 
 
 def test_a_stand_in_may_have_the_name_of_what_it_replaces() -> None:
-    (only,) = in_order([plain("a"), Stage("a", "other:target", replaces="a")])
+    old = plain("a", replaceable=True)
+    (only,) = in_order([old, Stage("a", "other:target", replaces="a")])
     assert only.target == "other:target"
 
 
-def test_what_is_in_order_can_be_ordered_again_and_run(stage: AddStage) -> None:
-    job = Job()
-    stages = in_order([stage("user", needs=("old",)), stage("old"), stage("new", replaces="old")])
-    assert in_order(stages) == stages
+def test_a_stand_in_runs_in_its_place(stage: AddStage) -> None:
+    old, new = stage("old", replaceable=True), stage("new", replaces="old")
+    stages = [stage("user", needs=("old",)), old, new]
     for threads in (1, 2):
-        job.done.clear()
+        job = Job()
         run(stages, job, MemoryJournal(), threads=threads)
         assert job.done == ["new", "user"]
 
 
+def test_the_stages_in_order_are_the_very_values_that_plugins_gave() -> None:
+    """By their identity plugins are known, timed and traced."""
+    given = [plain("user", needs=("old",)), plain("old", replaceable=True)]
+    stand_in = plain("new", replaces="old")
+    graph = StageGraph.of([*given, stand_in])
+    assert [id(one) for one in graph.stages] == [id(stand_in), id(given[0])]
+    assert graph.needs == {"new": frozenset(), "user": {"new"}}
+
+
+def test_what_may_not_be_replaced_is_not() -> None:
+    stages, plugins = of_plugins(ours=plain("rows"), theirs=plain("new", replaces="rows"))
+    with pytest.raises(Refused) as caught:
+        StageGraph.of(stages, plugins.provider)
+    assert caught.value.code == "stage-not-replaceable"
+    assert caught.value.message == (
+        "stage 'new' of plugin 'theirs' (unknown) replaces stage 'rows' of plugin 'ours' (unknown),"
+        " which may not be replaced"
+    )
+
+
 def test_replacing_what_is_not_there_is_refused() -> None:
-    with pytest.raises(Refused, match="'new' replaces 'old'") as caught:
+    with pytest.raises(Refused, match="'new' of zops replaces 'old'") as caught:
         in_order([plain("new", replaces="old")])
     assert caught.value.code == "stage-unknown"
 
 
 @pytest.mark.parametrize("turn", [1, -1])
 def test_two_that_replace_the_same_stage_are_refused(turn: int) -> None:
-    stages = [plain("old"), plain("x", replaces="old"), plain("y", replaces="old")][::turn]
-    with pytest.raises(Refused, match="'x' and 'y' both replace 'old'"):
+    old = plain("old", replaceable=True)
+    stages = [old, plain("x", replaces="old"), plain("y", replaces="old")][::turn]
+    with pytest.raises(Refused, match="'x' of zops and stage 'y' of zops both replace 'old'"):
         in_order(stages)
 
 
 def test_a_stand_in_with_the_name_of_a_third_stage_is_refused() -> None:
     with pytest.raises(Refused, match="two stages are called 'b'"):
-        in_order([plain("a"), plain("b"), plain("b", replaces="a")])
+        in_order([plain("a", replaceable=True), plain("b"), plain("b", replaces="a")])
 
 
 # --- running
@@ -278,7 +367,7 @@ def test_a_failure_names_the_stage_and_stops_what_comes_later(
     ]
     with pytest.raises(Failed) as caught:
         run(stages, job, journal, threads=threads)
-    assert caught.value.message == "stage 'bad' failed: ValueError: the shelf is empty"
+    assert caught.value.message == "stage 'bad' of zops failed: ValueError: the shelf is empty"
     assert isinstance(caught.value.__cause__, ValueError)
     assert job.done == ["a"]
     assert [report.name for report in journal.reports] == ["a"]
@@ -348,21 +437,17 @@ def test_being_asked_to_stop_ends_between_stages(stage: AddStage, threads: int) 
         if job.done:
             raise Interrupted("stopped")
 
+    job.may_go_on = may_go_on
+    stages = [stage("a"), stage("b", needs=("a",))]
     with pytest.raises(Interrupted, match="stopped"):
-        run(
-            [stage("a"), stage("b", needs=("a",))],
-            job,
-            journal,
-            threads=threads,
-            may_go_on=may_go_on,
-        )
+        run(stages, job, journal, threads=threads)
     assert job.done == ["a"]
     assert [report.name for report in journal.reports] == ["a"]
 
 
 @pytest.mark.parametrize(
     ("target", "said"),
-    [("no_such_package_here:work", "no_such_package_here"), (f"{MODULE}:number", "called")],
+    [("no_such_package_here:work", "no_such_package_here"), (f"{MODULE}:number", "callable")],
 )
 def test_a_target_that_is_no_function_fails_the_job(
     stage: AddStage, target: str, said: str
@@ -373,3 +458,218 @@ def test_a_target_that_is_no_function_fails_the_job(
     with pytest.raises(Failed, match=said):
         run([Stage("a", target)], Job(), journal)
     assert list(journal.failures) == ["a"]
+
+
+@pytest.mark.parametrize("answer", [3, ["rows"], {"rows": "three"}, {1: 1}, {"rows": True}])
+def test_what_is_no_counts_fails_the_job(stage: AddStage, answer: object) -> None:
+    with pytest.raises(Failed, match="'a' of zops failed: TypeError: it gave"):
+        run([stage("a", lambda job: answer)], Job(), MemoryJournal())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_stage_that_ends_the_process_fails_the_job(stage: AddStage, threads: int) -> None:
+    with pytest.raises(Failed, match="'a' of zops failed: SystemExit"):
+        run([stage("a", lambda job: sys.exit(0))], Job(), MemoryJournal(), threads=threads)
+
+
+def test_a_failure_names_the_plugin_and_its_stages_are_timed_and_watched(stage: AddStage) -> None:
+    stages, plugins = of_plugins(
+        acme=stage("good", lambda job: {"rows": 2}), bad=stage("bad", fail)
+    )
+    ran = []
+    with (
+        plugins.watched_by(ran.append),
+        pytest.raises(Failed, match=r"stage 'bad' of plugin 'bad' .* failed: ValueError"),
+    ):
+        run(
+            sorted(stages, key=lambda one: one.name != "good"),
+            Job(),
+            MemoryJournal(),
+            plugins=plugins,
+        )
+    told = {(one.plugin, one.what): one.outcome for one in ran}
+    assert isinstance(told["bad", "stage bad"], ValueError)
+    assert {info.name for info in plugins.infos if info.seconds > 0} >= {"bad"}
+
+
+# --- progress
+
+
+class Bar:
+    """What a person would see."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.texts: list[str] = []
+
+    def advance(self, n: int = 1) -> None:
+        self.done += n
+
+    def describe(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_progress_tells_stages_rows_and_files(stage: AddStage) -> None:
+    bar = Bar()
+    progress = StageProgress(bar, "exporting")
+
+    def work(_job: Job) -> None:
+        progress.advance(rows=1500)
+        progress.advance(rows=500, files=2)
+
+    graph = StageGraph.of([stage("a", work), stage("b", needs=("a",))])
+    pipeline.run(graph, Job(), MemoryJournal(), plugins_of({}), progress)
+    assert bar.done == 2
+    assert bar.texts[0] == "exporting: a"
+    assert "exporting: a, 2,000 rows, 2 files" in bar.texts
+    assert bar.texts[-1] == "exporting, 2,000 rows, 2 files"
+
+
+# --- the plan of a dry run
+
+
+def test_a_plan_asks_for_estimates_and_runs_nothing(stage: AddStage) -> None:
+    stages, plugins = of_plugins(
+        acme=stage("rows", fail, help="all rows", estimate=f"{MODULE}:guess"),
+        beta=stage("files", fail, needs=("rows",)),
+    )
+    vars(sys.modules[MODULE])["guess"] = lambda job: Estimate(rows=1234, size=5_600_000)
+    plan = make_plan(StageGraph.of(stages), Job(), plugins)
+    assert [one.as_data() for one in plan] == [
+        {
+            "stage": "rows",
+            "plugin": "acme",
+            "help": "all rows",
+            "rows": 1234,
+            "files": None,
+            "bytes": 5_600_000,
+            "needs": [],
+        },
+        {
+            "stage": "files",
+            "plugin": "beta",
+            "help": "",
+            "rows": None,
+            "files": None,
+            "bytes": None,
+            "needs": ["rows"],
+        },
+    ]
+    assert [line.split() for line in plan_table(plan).splitlines()] == [
+        ["stage", "plugin", "rows", "files", "size", "what", "it", "does"],
+        ["rows", "acme", "1,234", "?", "5.6", "MB", "all", "rows"],
+        ["files", "beta", "?", "?", "?"],
+        ["total", "1,234", "0", "5.6", "MB"],
+    ]
+
+
+@pytest.mark.parametrize("guess", [lambda job: 3, lambda job: 1 / 0, lambda job: sys.exit(0)])
+def test_an_estimate_that_fails_names_its_plugin(stage: AddStage, guess: Work) -> None:
+    stages, plugins = of_plugins(acme=stage("rows", estimate=f"{MODULE}:guess"))
+    vars(sys.modules[MODULE])["guess"] = guess
+    with pytest.raises(Failed, match=r"stage 'rows' of plugin 'acme' .* cannot estimate"):
+        make_plan(StageGraph.of(stages), Job(), plugins)
+
+
+# --- the journal, and a second run
+
+
+ABOUT = {"realm": "acme"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.jsonl"
+
+
+def stages_to_keep(stage: AddStage) -> list[Stage]:
+    def kept(job: Job) -> dict[str, int]:
+        job.done.append("kept")
+        return {"files": 7}
+
+    return [
+        stage("kept", kept, keeps=True),
+        stage("always", needs=("kept",)),
+        stage("bad", fail, needs=("always",), keeps=True),
+    ]
+
+
+def first_run(stage: AddStage, path: Path) -> None:
+    with pytest.raises(Failed):
+        run(stages_to_keep(stage), Job(), FileJournal(path, ABOUT))
+
+
+def test_a_second_run_keeps_what_is_done_and_may_be_kept(stage: AddStage, path: Path) -> None:
+    first_run(stage, path)
+    for _ in range(2):  # the second one goes on where the first of these stopped
+        job, journal = Job(), FileJournal(path, ABOUT)
+        with pytest.raises(Failed):
+            run(stages_to_keep(stage), job, journal)
+        assert job.done == ["always"]
+        kept, always = journal.reports
+        assert (kept.name, dict(kept.counts), kept.kept) == ("kept", {"files": 7}, True)
+        assert (always.name, always.kept) == ("always", False)
+
+
+def test_a_stage_that_began_again_has_nothing_of_before(stage: AddStage, path: Path) -> None:
+    first_run(stage, path)
+    journal = FileJournal(path, ABOUT)
+    journal.note("kept", {"file": "a"})
+    assert FileJournal(path, ABOUT).notes["kept"] == [{"note": "kept", "file": "a"}]
+    journal.begun("kept")
+    again = FileJournal(path, ABOUT)
+    assert again.kept("kept") is None
+    assert again.notes["kept"] == []
+
+
+def test_the_journal_is_private(path: Path) -> None:
+    old = os.umask(0)
+    FileJournal(path, ABOUT).close()
+    os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_journal_of_another_job_is_refused(path: Path) -> None:
+    FileJournal(path, ABOUT).close()
+    with pytest.raises(Refused, match="of another job: realm 'acme'") as caught:
+        FileJournal(path, {"realm": "other"})
+    assert caught.value.code == "other-job"
+
+
+@pytest.mark.parametrize("torn", [b'{"done": "always", "sec', b"\0\0\0\n", b"[]\n", b"\xff\n"])
+def test_a_journal_that_was_cut_off_goes_on_before_that(
+    stage: AddStage, path: Path, torn: bytes
+) -> None:
+    first_run(stage, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    journal = FileJournal(path, ABOUT)
+    assert journal.kept("kept") is not None
+    journal.note("always", {"file": "b"})
+    assert path.read_bytes().startswith(whole + b'{"note"')
+
+
+CRASHING = """
+import sys
+from pathlib import Path
+from tests.zcore.test_pipeline import ABOUT, FileJournal, Job, Stage, run
+
+run([Stage("first", "crashing:work", keeps=True), Stage("second", "crashing:work")],
+    Job(), FileJournal(Path(sys.argv[1]), ABOUT))
+"""
+
+
+def test_a_process_that_dies_loses_no_line(
+    path: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    (tmp_path / "crashing.py").write_text("def work(job): return {'rows': 3}")
+    environment = {
+        **os.environ,
+        VARIABLE: "stage-done:first",
+        "PYTHONPATH": f"{tmp_path}:{pytestconfig.rootpath}",
+    }
+    done = subprocess.run([sys.executable, "-c", CRASHING, path], env=environment)
+    assert done.returncode == CRASHED
+    report = FileJournal(path, ABOUT).kept("first")
+    assert report is not None
+    assert dict(report.counts) == {"rows": 3}

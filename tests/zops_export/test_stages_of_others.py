@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from tests.interop.reading import WholeExport
 from tests.zcore.conftest import InstalledPlugins
 from tests.zops_export.spoiling import Watched, assert_said_no
 from zcore.schema.realms import zerver_realm
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from zcore.testing.commands import Zops
 
 PLUGIN = """
-    from zcore import Stage, hookimpl
+    from zcore import Stage, Validator, hookimpl
 
     @hookimpl
     def zops_import_stages():
@@ -30,13 +31,32 @@ PLUGIN = """
     @hookimpl
     def zops_export_stages():
         return [Stage("notes", "dist_of_other.work:notes", before=("stats",))]
+
+    @hookimpl
+    def zops_validators():
+        return [
+            Validator("no-fridays", "export.request", "dist_of_other.work:not_on_friday"),
+            Validator("small", "import.source", "dist_of_other.work:is_small"),
+        ]
 """
 WORK = """
     import sqlalchemy as sa
-    from zcore import Finding, Refused
+    from zcore import Finding, Problem, Refused
     from zcore.schema.realms import zerver_realm
 
+    def not_on_friday(values, context):
+        for request in values:
+            if "friday" in request.target:
+                yield Problem("friday", f"no {{request.mode}} export of {{request.string_id}}")
+
+    def is_small(values, context):
+        for source in values:
+            if source.string_id == "small-only":
+                yield Problem("large", f"{{source.realm['name']}}: {{source.files}} files")
+
     def greet(job):
+        assert job.new_id("zerver_realm", 4711) is None
+        assert job.new_id("zerver_realm", {old_realm}) == job.realm_id
         change = sa.update(zerver_realm).where(zerver_realm.c.id == job.realm_id)
         job.writer.connection.execute(change.values(description="imported by a stranger"))
         {greet}
@@ -65,7 +85,7 @@ def install(zops: Zops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     def install_plugin(*, greet: str = "pass", notes: str = "pass") -> None:
         site = tmp_path / "site"
-        source = WORK.format(greet=greet, notes=notes)
+        source = WORK.format(greet=greet, notes=notes, old_realm=4)
         InstalledPlugins(site, zops).install("other", PLUGIN, work=source)
         monkeypatch.syspath_prepend(site)
 
@@ -146,3 +166,101 @@ def test_an_export_that_they_fail_leaves_nothing(
         output = tmp_path / "out" / "acme"
         done = with_realm("export", "-r", "acme", "--output", output, exit_code=exit_code)
     assert_said_no(done.stderr, about=about)
+
+
+def test_their_rules_are_asked_with_ours(
+    install: Install, with_realm: ZopsHere, watched: Watched, light: Path, tmp_path: Path
+) -> None:
+    """All problems come in one answer, also in a dry run; nothing is written."""
+    install()
+    (tmp_path / "friday").mkdir()
+    for more in ([], ["--dry-run"]):
+        with watched.unchanged():
+            words = ("export", "-r", "acme", "--output", tmp_path / "friday", *more)
+            refused = with_realm("--json", *words, exit_code=3)
+            assert refused.codes() == {"invalid", "exists", "friday"}
+            said = with_realm("import", "small-only", light, *more, exit_code=3).stderr
+        assert "no full export of acme" in refused.stdout
+        assert_said_no(said, about=f"{len(WholeExport.read(light).files)} files")
+
+
+GRAPHS = {
+    "a circle": (
+        'Stage("notes", "x:y", needs=("stats",), before=("realm",))',
+        "stage-circle",
+        "in a circle: notes -> stats -> realm -> notes",
+    ),
+    "what is not there": (
+        'Stage("notes", "x:y", needs=("message",))',
+        "stage-unknown",
+        "did you mean 'messages'?",
+    ),
+    "what may not be replaced": (
+        'Stage("notes", "x:y", replaces="messages")',
+        "stage-not-replaceable",
+        "replaces stage 'messages' of plugin 'export' (zops-cli",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_graph_that_cannot_be_is_shown(
+    name: str, zops: Zops, with_realm: ZopsHere, tmp_path: Path
+) -> None:
+    """By the installed command."""
+    stage, code, about = GRAPHS[name]
+    InstalledPlugins(tmp_path / "site", zops).install(
+        "graph",
+        f"""
+        from zcore import Stage, hookimpl
+
+        @hookimpl
+        def zops_export_stages():
+            return [{stage}]
+        """,
+    )
+    zops.environment |= with_realm.environment
+    refused = zops("--json", "export", "-r", "acme", exit_code=3).json()["error"]
+    assert refused["code"] == code
+    assert about in refused["message"] + refused["hint"]
+    assert "plugin 'graph' (dist-of-graph 1.0)" in str(refused)
+    if name == "a circle":
+        lines = [problem["message"] for problem in refused["problems"]]
+        assert "stage 'notes' of plugin 'graph' (dist-of-graph 1.0) waits for stats" in lines
+
+
+def test_a_stage_in_place_of_ours(zops: Zops, with_realm: ZopsHere, tmp_path: Path) -> None:
+    """By the installed command, with a rewrite beside it."""
+    InstalledPlugins(tmp_path / "site", zops).install(
+        "faces",
+        """
+        from zcore import Rewrite, Stage, hookimpl
+
+        @hookimpl
+        def zops_export_stages():
+            return [
+                Stage("faces", "dist_of_faces.work:draw", replaces="avatars", help="drawn faces"),
+                Rewrite("zerver_userprofile", "avatar_source", "dist_of_faces.work:drawn"),
+            ]
+        """,
+        work="""
+        import sqlalchemy as sa
+
+        def draw(job):
+            with job.open("avatars/records.json") as file:
+                file.write(b"[]")
+            job.advance(files=1)
+            return {"files": 1}
+
+        def drawn(table):
+            return sa.literal("J")
+        """,
+    )
+    zops.environment |= with_realm.environment
+    done = zops("--json", "export", "-r", "acme", "--output", tmp_path / "out").json()
+    names = [stage["name"] for stage in done["stages"]]
+    assert "faces" in names
+    assert "avatars" not in names
+    exported = WholeExport.read(tmp_path / "out")
+    assert {row["avatar_source"] for row in exported.tables["zerver_userprofile"]} == {"J"}
+    assert exported.records["avatars"] == []

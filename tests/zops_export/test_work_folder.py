@@ -69,7 +69,8 @@ class TestWriting:
         with folder.open("uploads/4/ab/x") as file:
             file.write(b"secret")
             modes = {path: stat.S_IMODE(path.stat().st_mode) for path in folder.path.rglob("*")}
-        assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+        for private in (folder.home, folder.path):
+            assert stat.S_IMODE(private.stat().st_mode) == 0o700
         assert {modes.pop(folder.path / "uploads/4/ab/x")} == {0o600}
         assert set(modes.values()) == {0o700}
 
@@ -77,7 +78,7 @@ class TestWriting:
     def test_names_that_lead_outside(self, name: str, folder: WorkFolder, tmp_path: Path) -> None:
         with pytest.raises(Failed, match="no name for a file"), folder.open(name):
             pass
-        assert [*tmp_path.iterdir()] == [folder.path]
+        assert [*tmp_path.iterdir()] == [folder.home]
 
     def test_a_name_that_is_there(self, folder: WorkFolder) -> None:
         _write(folder, "a.json", b"first")
@@ -177,7 +178,7 @@ class TestPacking:
         assert found == {f"acme/{name}": content for name, content in self.FILES.items()}
 
     def test_can_be_read_by_us(self, packed: tuple[Path, str]) -> None:
-        found = {name: content.read() for name, content in read_members(packed[0])}
+        found = {name: content.read() for name, _, content in read_members(packed[0])}
         assert found == {f"acme/{name}": content for name, content in self.FILES.items()}
 
     def test_the_organization_comes_first(self, packed: tuple[Path, str]) -> None:
@@ -199,7 +200,7 @@ class TestPacking:
 
         with pytest.raises(Interrupted):
             pack(folder.path, "acme", tmp_path / "acme.tar.gz", stop)
-        assert [*tmp_path.iterdir()] == [folder.path]
+        assert [*tmp_path.iterdir()] == [folder.home]
 
     def test_never_replaces_anything(self, folder: WorkFolder, tmp_path: Path) -> None:
         _write(folder, "realm.json", b"{}")

@@ -24,11 +24,11 @@ GZIP_MAGIC = b"\x1f\x8b"
 COPY_BYTES = 1 << 20
 END_BLOCK = bytes(tarfile.BLOCKSIZE)  # what stands behind the last member
 
-Member = tuple[str, BinaryIO]
+Member = tuple[str, int, BinaryIO]
 
 
 def read_members(path: Path) -> Iterator[Member]:
-    """Every file in the archive `path`: its name in the archive, and its content to be read now.
+    """Every file in the archive `path`: its name there, its size, its content to be read now.
 
     Raises `NotAnExport` for damage, links, devices and names that lead outside.
     """
@@ -39,7 +39,8 @@ def read_members(path: Path) -> Iterator[Member]:
                 name = _safe_name(member)
                 content = None if name is None else archive.extractfile(member)
                 if name is not None and content is not None:
-                    yield name, cast("BinaryIO", _Content(path, cast("BinaryIO", content)))
+                    readable = _Content(path, cast("BinaryIO", content))
+                    yield name, member.size, cast("BinaryIO", readable)
             tape.require_end(archive.offset)
         while stream.read(COPY_BYTES):  # to the end, where the checksum is
             pass

@@ -45,7 +45,12 @@ def _cores() -> int:
     metavar="N",
     help="Connections that read side by side.  [default: the processor's cores]",
 )
-@click.option("--dry-run", is_flag=True, help="Count what would be exported; write nothing.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on where an export to --output was stopped or killed; stopped again, keep it again.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan with estimates; write nothing.")
 def export(
     realm: str,
     output: Path | None,
@@ -53,12 +58,14 @@ def export(
     public_only: bool,
     export_full_with_consent: bool,
     threads: int | None,
+    resume: bool,
     dry_run: bool,
 ) -> Result:
     """Write all of an organization's data to a folder or archive.
 
     The result is in Zulip's own export format, shows one moment of the database, and appears under
-    its name only when it is whole. A server beside it need not be stopped.
+    its name only when it is whole. A server beside it need not be stopped. With --resume, files
+    that were copied already are not copied again; rows are always those of the moment.
 
     \b
     Examples:
@@ -69,7 +76,9 @@ def export(
     from zops_export.exporting import ExportOptions, export_realm
 
     mode = _mode(full, public_only, export_full_with_consent)
-    options = ExportOptions(realm, output, mode, threads or _cores(), dry_run)
+    if resume and output is None:
+        raise UsageError("--resume needs --output", hint="name what is to be gone on with")
+    options = ExportOptions(realm, output, mode, threads or _cores(), resume, dry_run)
     return export_realm(current(), options)
 
 

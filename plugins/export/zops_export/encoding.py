@@ -59,47 +59,52 @@ def _joined(parts: list[sa.ColumnElement[Any]]) -> Text:
     return left.op("||", precedence=6, return_type=sa.Text())(right)
 
 
-def value_json(column: sa.Column[Any], dialect: str) -> sa.ColumnElement[Any]:
-    """The JSON text of a column's value; `null` when there is none."""
+def value_json(
+    column: sa.Column[Any], dialect: str, value: sa.ColumnElement[Any] | None = None
+) -> sa.ColumnElement[Any]:
+    """The JSON text of a column's value, or of another `value` of its type in its place.
+
+    `null` when there is none.
+    """
     encode = _postgresql if dialect == "postgresql" else _sqlite
-    encoded = encode(column)
+    encoded = encode(column, column if value is None else value)
     if not column.nullable:
         return encoded
     return sa.func.coalesce(encoded, sa.literal_column("'null'"))
 
 
-def _postgresql(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+def _postgresql(column: sa.Column[Any], value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     kind = column.type
     if isinstance(kind, UtcDateTime):
         if column_facts(column).iso_time:  # our connections are in UTC
-            return _as_text(sa.func.to_json(sa.func.to_char(column, ISO_TIME)))
-        return _as_text(sa.extract("epoch", column))
+            return _as_text(sa.func.to_json(sa.func.to_char(value, ISO_TIME)))
+        return _as_text(sa.extract("epoch", value))
     if isinstance(kind, (sa.Integer, sa.Boolean, Json)):
-        return _as_text(column)
+        return _as_text(value)
     if isinstance(kind, (GuidText, SearchVector)):
-        return _as_text(sa.func.to_json(_as_text(column)))
-    return _as_text(sa.func.to_json(column))
+        return _as_text(sa.func.to_json(_as_text(value)))
+    return _as_text(sa.func.to_json(value))
 
 
-def _sqlite(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+def _sqlite(column: sa.Column[Any], value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     kind = column.type
     if isinstance(kind, UtcDateTime):
         if column_facts(column).iso_time:
-            text = sa.func.replace(sa.type_coerce(column, sa.Text), " ", "T")
+            text = sa.func.replace(sa.type_coerce(value, sa.Text), " ", "T")
             return sa.func.json_quote(text.op("||")(sa.literal_column("'+00:00'")))
-        return _seconds_of_text(column)
+        return _seconds_of_text(value)
     if isinstance(kind, sa.Boolean):
-        return sa.case((column.is_(True), "true"), (column.is_(False), "false"))
+        return sa.case((value.is_(True), "true"), (value.is_(False), "false"))
     if isinstance(kind, sa.Integer):
-        return sa.cast(column, sa.Text)
+        return sa.cast(value, sa.Text)
     if isinstance(kind, Json):
-        return sa.type_coerce(column, sa.Text)
-    return sa.func.json_quote(sa.type_coerce(column, sa.Text))
+        return sa.type_coerce(value, sa.Text)
+    return sa.func.json_quote(sa.type_coerce(value, sa.Text))
 
 
-def _seconds_of_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+def _seconds_of_text(value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """SQLite keeps 'YYYY-MM-DD HH:MM:SS.ffffff': whole seconds by its calendar, plus the rest."""
-    text = sa.type_coerce(column, sa.Text)
+    text = sa.type_coerce(value, sa.Text)
     whole = sa.func.strftime("%s", sa.func.substr(text, 1, 19))
     rest = sa.func.substr(text, 20, 7)
     seconds = sa.func.printf("%!.6f", whole + sa.cast(rest, sa.REAL))

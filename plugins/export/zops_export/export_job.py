@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import defaultdict
-from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
 
+from zcore import Failed
+from zcore.crash_points import crash_point
 from zcore.database_errors import translated
+from zcore.files import open_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    import zcore
     from zcore import Context, Finding
-    from zcore.files import FileStores
+    from zcore.files import FileStore, FileStores, StoredFile, StorePair
+    from zcore.journal import StageReport
     from zcore.organizations.lookup import Realm
-    from zcore.pipeline import StageReport
     from zcore.rows_out import Reader, Snapshot
+    from zcore.stage_progress import StageProgress
+    from zops_export.export_journal import ExportJournal
+    from zops_export.rewrites import Rewrites
     from zops_export.selection import Mode, Selection
     from zops_export.work_folder import HashingFile, WorkFolder
 
@@ -26,7 +33,8 @@ class ExportJob:
     """One export: the realm, one moment of the database, the folder it is written to.
 
     `rows` counts what was written, by file of the export and table; `reports` are the stages that
-    are done. Stages run in several threads: each adds only under its own file names.
+    are done. Stages run in several threads: each adds only under its own file names. A dry run
+    has no folder, but the rows that are expected under each key of the export.
     """
 
     def __init__(
@@ -34,19 +42,49 @@ class ExportJob:
         context: Context,
         realm: Realm,
         selection: Selection,
+        rewrites: Rewrites,
         snapshot: Snapshot,
-        folder: WorkFolder,
     ) -> None:
         self.context = context
         self.realm = realm
         self.selection = selection
-        self.folder = folder
+        self.rewrites = rewrites
         self.rows: dict[str, dict[str, int]] = defaultdict(dict)
         self.findings: list[Finding] = []
         self.reports: list[StageReport] = []
         self.missing_uploads: set[str] = set()
+        self.expected_rows: Mapping[str, int] = {}
+        self.progress: StageProgress | None = None
+        self._stage = ""
         self._snapshot = snapshot
+        self._written: tuple[WorkFolder, ExportJournal] | None = None
         self._lock = threading.Lock()
+
+    def begin(self, folder: WorkFolder, journal: ExportJournal) -> None:
+        """Write to `folder` from now on."""
+        self._written = folder, journal
+
+    def for_stage(self, stage: str) -> Self:
+        """The same job, for one stage: what it writes and finds is written down as the stage's."""
+        view = copy.copy(self)
+        view._stage = stage
+        return view
+
+    @property
+    def folder(self) -> WorkFolder:
+        """Where it is written. Raises `Failed` in a dry run."""
+        return self._places[0]
+
+    @property
+    def journal(self) -> ExportJournal:
+        """What is written down of it. Raises `Failed` in a dry run."""
+        return self._places[1]
+
+    @property
+    def _places(self) -> tuple[WorkFolder, ExportJournal]:
+        if self._written is None:
+            raise Failed("a dry run writes nothing: an estimate is made by looking")
+        return self._written
 
     @property
     def mode(self) -> Mode:
@@ -63,10 +101,15 @@ class ExportJob:
         """How many connections there are to read with, side by side."""
         return self._snapshot.readers
 
-    @cached_property
+    @property
     def files(self) -> FileStores:
         """Where the server keeps its files."""
         return self.context.files
+
+    @property
+    def stores(self) -> StorePair:
+        """The same to look into: what `files` makes where it is missing is not made."""
+        return open_stores(self.context.settings, self.context.database, self.context.plugins)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
@@ -74,14 +117,40 @@ class ExportJob:
         with translated(self.context.database), self._snapshot.reader() as reader:
             yield reader
 
-    def open(self, name: str) -> AbstractContextManager[HashingFile]:
+    @contextmanager
+    def open(self, name: str) -> Iterator[HashingFile]:
         """A new file of the export."""
-        return self.folder.open(name)
+        with self.folder.open(name) as file:
+            yield file
+        self.journal.wrote(self._stage, self.folder.files[name])
+
+    def copy(self, store: FileStore, stored: StoredFile, name: str) -> int:
+        """A new file of the export with what is in the store; its size in bytes.
+
+        A copy that an earlier run made is taken up, when nothing has changed since.
+        """
+        if not self.journal.take_up(name, stored):
+            with store.open(stored.key) as content:
+                self.folder.copy(name, content)
+            self.journal.wrote(self._stage, self.folder.files[name], stored)
+        crash_point(f"copied:{name}")
+        self.advance(files=1)
+        return self.folder.files[name].size
 
     def find(self, finding: Finding) -> None:
         """Note something that was left out or is wrong."""
+        self.add_finding(finding)
+        self.journal.find(self._stage, finding)
+
+    def add_finding(self, finding: Finding) -> None:
+        """Note a finding that an earlier run, or nobody in particular, made."""
         with self._lock:
             self.findings.append(finding)
+
+    def advance(self, *, rows: int = 0, files: int = 0) -> None:
+        """So many more rows and files are done: for the progress display."""
+        if self.progress is not None:
+            self.progress.advance(rows=rows, files=files)
 
     def may_go_on(self) -> None:
         """Raise `zcore.Interrupted` when a signal asked us to stop."""
@@ -94,3 +163,9 @@ class ExportJob:
             for table, count in counts.items():
                 total[table] += count
         return dict(sorted(total.items()))
+
+
+if TYPE_CHECKING:
+
+    def _keeps_the_contract(job: ExportJob) -> zcore.ExportJob:
+        return job

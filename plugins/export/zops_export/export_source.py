@@ -11,13 +11,14 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from zcore import Failed, Refused
 from zops_export.archive_reading import COPY_BYTES, read_members
+from zops_export.claimed_folder import SUFFIX as UNFINISHED
 from zops_export.export_layout import REQUIRED, NotAnExport, may_hold_json, message_files
 
 NamedFile = tuple[str, BinaryIO]
@@ -25,10 +26,14 @@ MayGoOn = Callable[[], None]
 
 
 class ExportSource(Protocol):
-    """An export that can be read. `names` are the paths of all files in it."""
+    """An export that can be read.
+
+    `names` are the paths of all files in it, `sizes` how many bytes each takes.
+    """
 
     path: Path
     names: frozenset[str]
+    sizes: Mapping[str, int]
     message_files: tuple[str, ...]
 
     def open(self, name: str) -> BinaryIO:
@@ -48,6 +53,7 @@ def opened(path: Path, may_go_on: MayGoOn = lambda: None) -> Iterator[ExportSour
     """
     path = Path(os.path.expanduser(path))
     kind = _kind(path)
+    _require_finished(path)
     if stat.S_ISDIR(kind):
         yield _checked(FolderSource(path))
     elif stat.S_ISREG(kind):
@@ -55,6 +61,16 @@ def opened(path: Path, may_go_on: MayGoOn = lambda: None) -> Iterator[ExportSour
             yield _checked(source)
     else:
         raise NotAnExport(f"{path} is neither a folder nor an archive")
+
+
+def _require_finished(path: Path) -> None:
+    """Raise `NotAnExport` for what is in the private folder of an export that is being written."""
+    if any(folder.name.endswith(UNFINISHED) for folder in (path, path.absolute().parent)):
+        raise NotAnExport(
+            f"the export {path} was never finished",
+            code="unfinished-export",
+            hint="make it again, or go on with it: zops export --resume --output",
+        )
 
 
 def _kind(path: Path) -> int:
@@ -81,10 +97,11 @@ class FolderSource:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.names = frozenset(self._walk())
+        self.sizes: Mapping[str, int] = dict(self._walk())
+        self.names = frozenset(self.sizes)
         self.message_files = message_files(self.names)
 
-    def _walk(self) -> Iterator[str]:
+    def _walk(self) -> Iterator[tuple[str, int]]:
         for folder, folders, files in os.walk(self.path, onerror=self._cannot_read):
             for found in (Path(folder, name) for name in [*folders, *files]):
                 if found.is_symlink():
@@ -94,7 +111,7 @@ class FolderSource:
                     )
             for name in files:
                 if (found := Path(folder, name)).is_file():
-                    yield found.relative_to(self.path).as_posix()
+                    yield found.relative_to(self.path).as_posix(), found.stat().st_size
 
     def _cannot_read(self, error: OSError) -> None:
         raise Refused(f"cannot read {error.filename}: {error.strerror}") from error
@@ -125,6 +142,7 @@ class ArchiveSource:
     def __init__(self, path: Path, may_go_on: MayGoOn) -> None:
         self.path = path
         self.names: frozenset[str] = frozenset()
+        self.sizes: Mapping[str, int] = {}
         self.message_files: tuple[str, ...] = ()
         self._may_go_on = may_go_on
         self._work = Path()
@@ -139,7 +157,8 @@ class ArchiveSource:
         try:
             members = self._first_pass()
             self._top = _top_folder(members)
-            self.names = frozenset(name.removeprefix(self._top) for name in members)
+            self.sizes = {name.removeprefix(self._top): members[name] for name in members}
+            self.names = frozenset(self.sizes)
             self.message_files = message_files(self.names)
         except BaseException:
             shutil.rmtree(self._work, ignore_errors=True)
@@ -158,19 +177,19 @@ class ArchiveSource:
 
     def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
         """See `ExportSource.files`."""
-        for member, content in read_members(self.path):
+        for member, _, content in read_members(self.path):
             name = member.removeprefix(self._top)
             if name in wanted:
                 yield name, content
 
-    def _first_pass(self) -> set[str]:
-        """The names of all members; the JSON among them is kept."""
-        seen: set[str] = set()
-        for name, content in read_members(self.path):
+    def _first_pass(self) -> dict[str, int]:
+        """The names of all members and their sizes; the JSON among them is kept."""
+        seen: dict[str, int] = {}
+        for name, size, content in read_members(self.path):
             self._may_go_on()
             if name in seen:
                 raise NotAnExport(f"{self.path} has {name} twice")
-            seen.add(name)
+            seen[name] = size
             if may_hold_json(name):
                 self._keep(name, content)
         return seen

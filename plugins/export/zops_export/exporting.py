@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,21 +13,29 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from zcore import Context, Refused, Result, Stage
+from zcore import Context, ExportRequest, Refused, Result
 from zcore.organizations.lookup import Realm, find_realm
-from zcore.pipeline import MemoryJournal, in_order, run
+from zcore.pipeline import run
+from zcore.stage_graph import StageGraph
+from zcore.stage_progress import stage_progress
+from zcore.validation import require_valid
 from zcore.version import __version__
 from zops_export.archive_writing import SUFFIX, pack
+from zops_export.claimed_folder import remove_leftovers
 from zops_export.export_job import ExportJob
+from zops_export.export_journal import ExportJournal
 from zops_export.known_schema import require_known_schema
+from zops_export.rewrite_checks import require_usable
+from zops_export.rewrites import Rewrites, read_rewrites
 from zops_export.selection import Mode, Selection, find_system_bots
 from zops_export.work_folder import WorkFolder, publish_file
 
 if TYPE_CHECKING:
-    from zcore.rows_out import Snapshot
+    from zcore.rows_out import Reader, Snapshot
 
 MANIFEST = "zops-manifest.json"
-OTHER_OUTPUT = "choose another place with --output"
+TIME = "%Y%m%dT%H%M%SZ"
+ANY_TIME = "????????T??????Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ class ExportOptions:
     output: Path | None = None
     mode: Mode = Mode.FULL
     threads: int = 1
+    resume: bool = False
     dry_run: bool = False
 
 
@@ -48,66 +58,112 @@ def export_realm(context: Context, options: ExportOptions) -> Result:
 
 def _export(context: Context, options: ExportOptions) -> Result:
     started = time.monotonic()
-    given, _ = context.plugins.export_stages()
-    stages = in_order(given)
+    stages, given = context.plugins.export_stages()
+    graph = StageGraph.of(stages, context.plugins.provider)
+    rewrites = read_rewrites(context.plugins, given, context.database.dialect)
     with context.database.snapshot(options.threads) as snapshot:
         with snapshot.reader() as reader:
-            unknown = require_known_schema(reader.connection)
-            realm = find_realm(reader.connection, options.realm)
-            bots = find_system_bots(reader.connection, realm.string_id)
-        target = _target(options, realm)
-        selection = Selection(realm.realm_id, options.mode, bots)
+            job = _prepare(context, options, rewrites, snapshot, reader)
+        target = _target(options, job.realm)
+        _check_request(context, options, job.realm, target)
+        with snapshot.reader() as reader:
+            require_usable(reader.connection, rewrites, job.selection)
         if options.dry_run:
-            return _plan(context, snapshot, selection, realm, target)
+            return _plan(job, graph, target)
         context.files  # noqa: B018  # refuses here when the place of the files is not known
-        folder = WorkFolder(target)
-        try:
-            job = ExportJob(context, realm, selection, snapshot, folder)
-            job.findings.extend(unknown)
-            _run_stages(job, stages, snapshot.readers)
+        with _work_folder(job, options, target):
+            label = f"exporting {job.realm.string_id!r}"
+            with stage_progress(context.console, label, graph) as job.progress:
+                run(
+                    graph,
+                    job,
+                    job.journal,
+                    context.plugins,
+                    job.progress,
+                    threads=snapshot.readers,
+                )
+            job.reports.extend(job.journal.reports)
             digest = _publish(job, target)
-        except BaseException:
-            folder.remove()
-            raise
     return _result(job, target, digest, time.monotonic() - started)
 
 
+def _prepare(
+    context: Context,
+    options: ExportOptions,
+    rewrites: Rewrites,
+    snapshot: Snapshot,
+    reader: Reader,
+) -> ExportJob:
+    """The job, once it is known what it is about. Raises `Refused` when there is no such realm."""
+    unknown = require_known_schema(reader.connection)
+    realm = find_realm(reader.connection, options.realm)
+    bots = find_system_bots(reader.connection, realm.string_id)
+    selection = Selection(realm.realm_id, options.mode, bots, rewrites.conditions)
+    job = ExportJob(context, realm, selection, rewrites, snapshot)
+    job.findings.extend(unknown)
+    return job
+
+
 def _target(options: ExportOptions, realm: Realm) -> Path:
-    """Where the export goes. Raises `Refused` when something is there, or no folder to put it."""
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    name = f"zulip-export-{realm.string_id or 'root'}-{moment}{SUFFIX}"
-    target = Path(os.path.expanduser(options.output or name)).absolute()
+    """Where the export goes."""
+    name = options.output or _own_name(realm, datetime.now(UTC).strftime(TIME))
+    return Path(os.path.expanduser(name)).absolute()
+
+
+def _own_name(realm: Realm, moment: str) -> str:
+    return f"zulip-export-{realm.string_id or 'root'}-{moment}{SUFFIX}"
+
+
+def _check_request(context: Context, options: ExportOptions, realm: Realm, target: Path) -> None:
+    mode = options.mode.name.lower()
+    request = ExportRequest(realm.realm_id, realm.string_id, mode, str(target))
+    require_valid(
+        context,
+        f"cannot export {realm.string_id!r}",
+        {"export.request": [request]},
+        realm_id=realm.realm_id,
+        dry_run=options.dry_run,
+    )
+
+
+@contextmanager
+def _work_folder(job: ExportJob, options: ExportOptions, target: Path) -> Iterator[None]:
+    """Where the job writes, while inside. When it fails, the folder goes, or stays for later."""
+    if options.output is None:  # such an export cannot be resumed: its name is another each time
+        for path in remove_leftovers(target.parent, _own_name(job.realm, ANY_TIME)):
+            job.context.console.note(f"removed {path}, which an export that was killed had left")
+    about = {
+        "realm": job.realm.string_id,
+        "made": job.realm.date_created.isoformat(),
+        "mode": job.mode.label,
+    }
+    folder = WorkFolder(target, resume=options.resume)
     try:
-        if target.exists() or target.is_symlink():
-            raise Refused(f"{target} is already there", code="exists", hint=OTHER_OUTPUT)
-        if not target.parent.is_dir():
-            raise Refused(f"there is no folder {target.parent}", hint=OTHER_OUTPUT)
-    except OSError as error:
-        raise Refused(f"cannot write {target}: {error.strerror}", hint=OTHER_OUTPUT) from error
-    return target
-
-
-def _run_stages(job: ExportJob, stages: Sequence[Stage], threads: int) -> None:
-    journal = MemoryJournal()
-    run(stages, job, journal, threads=threads, may_go_on=job.may_go_on)
-    job.reports.extend(journal.reports)
+        with closing(ExportJournal(folder, about, job.add_finding)) as journal:
+            job.begin(folder, journal)
+            yield
+    except BaseException as error:
+        if not options.resume:
+            folder.remove()
+            raise
+        folder.leave()
+        if not isinstance(error, Refused):
+            job.context.console.note("what was done is kept: go on with the same command")
+        raise
 
 
 def _publish(job: ExportJob, target: Path) -> str:
     """Give the export its final name; the SHA-256 of the archive, or of the folder's manifest."""
     _write_manifest(job)
     job.may_go_on()
+    folder = job.folder
     if not target.name.endswith(SUFFIX):
-        job.folder.publish()
-        return job.folder.files[MANIFEST].sha256
-    aside = job.folder.path.with_suffix(SUFFIX)
-    try:
-        top = target.name.removesuffix(SUFFIX)
-        digest = pack(job.folder.path, top, aside, job.may_go_on)
-        publish_file(aside, target)
-    finally:
-        aside.unlink(missing_ok=True)
-    job.folder.remove()
+        folder.publish()
+        return folder.files[MANIFEST].sha256
+    top = target.name.removesuffix(SUFFIX)
+    digest = pack(folder.path, top, folder.packed, job.may_go_on)
+    publish_file(folder.packed, target)
+    folder.remove()
     return digest
 
 
@@ -118,6 +174,7 @@ def _write_manifest(job: ExportJob) -> None:
         "realm": job.realm.string_id,
         "mode": job.mode.label,
         "rows": job.rows_by_table(),
+        "rewrites": job.rewrites.listed(),
         "findings": [asdict(finding) for finding in job.findings],
         "stages": [report.name for report in job.reports],
         "files": {
@@ -144,10 +201,7 @@ def _result(job: ExportJob, target: Path, digest: str, seconds: float) -> Result
         "bytes": size,
         "sha256": digest,
         "seconds": round(seconds, 3),
-        "stages": [
-            {"name": report.name, "seconds": round(report.seconds, 3), **report.counts}
-            for report in job.reports
-        ],
+        "stages": [report.as_data() for report in job.reports],
     }
     text = (
         f"exported {job.realm.string_id!r}: {sum(rows.values()):,} rows and {files:,} files,"
@@ -160,20 +214,28 @@ def _file_counts(job: ExportJob) -> list[dict[str, int]]:
     return [dict(report.counts) for report in job.reports if "bytes" in report.counts]
 
 
-def _plan(
-    context: Context, snapshot: Snapshot, selection: Selection, realm: Realm, target: Path
-) -> Result:
+def _plan(job: ExportJob, graph: StageGraph, target: Path) -> Result:
     """What an export would take, counted in the snapshot; nothing is written."""
+    from zcore.stage_plan import make_plan, plan_table
     from zops_export.counting import count_rows
 
-    with snapshot.reader() as reader:
-        rows = count_rows(reader.connection, selection)
+    with job.read() as reader:
+        job.expected_rows = count_rows(reader.connection, job.selection)
+    plan = make_plan(graph, job, job.context.plugins)
     data = {
         "dry_run": True,
         "path": str(target),
-        "realm": realm.string_id,
-        "mode": selection.mode.label,
-        "rows": rows,
+        "realm": job.realm.string_id,
+        "mode": job.mode.label,
+        "rows": job.expected_rows,
+        "plan": [stage.as_data() for stage in plan],
+        "rewrites": job.rewrites.listed(),
     }
-    text = f"would export {realm.string_id!r}: {sum(rows.values()):,} rows to {target}"
-    return Result(data, text)
+    rows = sum(job.expected_rows.values())
+    lines = [
+        f"would export {job.realm.string_id!r}: {rows:,} rows to {target}",
+        plan_table(plan),
+        "\n".join(job.rewrites.described()),
+        "These are estimates, made by looking; nothing was written.",
+    ]
+    return Result(data, "\n\n".join(lines))

@@ -29,8 +29,9 @@ Columns = TypeVarTuple("Columns")
 
 def copy_uploads(job: ExportJob) -> dict[str, int]:
     """`uploads/`: the file of each exported attachment. A lost one is left out, with its row."""
+    value = job.rewrites.value
     query = (
-        sa.select(attachments.c.path_id, attachments.c.realm_id, users.c.id, users.c.email)
+        sa.select(attachments.c.path_id, attachments.c.realm_id, users.c.id, value(users.c.email))
         .join(users, users.c.id == attachments.c.owner_id)
         .where(job.selection.where(attachments))
         .order_by(attachments.c.path_id)
@@ -48,9 +49,10 @@ def copy_uploads(job: ExportJob) -> dict[str, int]:
 
 def copy_avatars(job: ExportJob) -> dict[str, int]:
     """`avatars/`: what users uploaded as their picture, and the small version of it."""
+    value = job.rewrites.value
     query = (
-        sa.select(users.c.realm_id, users.c.id, users.c.email, users.c.avatar_version)
-        .where(job.selection.users_where(), users.c.avatar_source == UPLOADED_AVATAR)
+        sa.select(users.c.realm_id, users.c.id, value(users.c.email), users.c.avatar_version)
+        .where(job.selection.users_where(), value(users.c.avatar_source) == UPLOADED_AVATAR)
         .order_by(users.c.id)
     )
     records: list[Record] = []
@@ -70,14 +72,14 @@ def copy_avatars(job: ExportJob) -> dict[str, int]:
 
 def copy_emoji(job: ExportJob) -> dict[str, int]:
     """`emoji/`: the realm's custom emoji, deactivated ones too, and what they were made from."""
-    emoji = tables["zerver_realmemoji"]
+    emoji, value = tables["zerver_realmemoji"], job.rewrites.value
     query = (
         sa.select(
             emoji.c.realm_id,
-            emoji.c.author_id,
+            value(emoji.c.author_id),
             emoji.c.file_name,
-            emoji.c.name,
-            emoji.c.deactivated,
+            value(emoji.c.name),
+            value(emoji.c.deactivated),
             emoji.c.id,
         )
         .where(job.selection.where(emoji))
@@ -131,9 +133,7 @@ def _copy(job: ExportJob, store: FileStore, key: str, name: str) -> StoredFile |
         return None
     if name in job.folder.files:  # old servers let an emoji and its successor share a file
         return replace(stored, size=job.folder.files[name].size)
-    with store.open(key) as content:
-        size = job.folder.copy(name, content)
-    return replace(stored, size=size)
+    return replace(stored, size=job.copy(store, stored, name))
 
 
 def _user_record(stored: StoredFile, path: str, realm_id: int, user_id: int, email: str) -> Record:

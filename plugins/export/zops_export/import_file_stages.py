@@ -36,6 +36,7 @@ def store_files(job: ImportJob) -> dict[str, int]:
             job.on_failure(partial(store.delete, key))
         size += store.put(key, content, metadata=metadata.of(record, key))
         job.file_count += 1
+        job.advance(files=1)
         if store not in begun:  # nothing else is there: the organization's number was free
             begun.append(store)
             job.on_failure(partial(store.delete, str(job.realm_id)))

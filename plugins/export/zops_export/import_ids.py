@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from zcore import Refused
 from zcore.internal_realm import ensure_internal_realm
 from zcore.schema import tables
 from zcore.schema.facts import table_facts
@@ -85,7 +84,7 @@ def _known_clients(connection: sa.Connection) -> dict[str, int]:
 
 
 def _add_bots(connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[str, IdMap]) -> None:
-    """The system bots of the other server are those of this one, by their addresses."""
+    """The system bots of the other server are those of this one: see `import_rules`."""
     emails = [str(bot.get("email")).lower() for bot in bots]
     query = (
         sa.select(sa.func.lower(users.c.email), users.c.id, recipients.c.id)
@@ -96,8 +95,6 @@ def _add_bots(connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[s
         .where(sa.func.lower(users.c.email).in_(emails), users.c.is_bot)
     )
     known = {email: (user, recipient) for email, user, recipient in connection.execute(query)}
-    if missing := sorted(set(emails) - known.keys()):
-        raise Refused(f"this server has no system bot {', '.join(missing)}", code="no-bot")
     for bot, email in zip(bots, emails, strict=True):
         user, recipient = known[email]
         ids["zerver_userprofile"].add({bot["id"]: user})  # type: ignore[dict-item]

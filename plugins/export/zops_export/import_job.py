@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from zcore import Context, Finding, Refused, ZopsError
+from zcore import Context, Failed, Finding, Refused, ZopsError
 from zops_export.row_conversion import Notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import zcore
     from zcore.files import FileStores
     from zcore.rows_in import Writer
+    from zcore.stage_progress import StageProgress
     from zops_export.export_index import ExportIndex
     from zops_export.export_source import ExportSource
     from zops_export.id_maps import IdMap
@@ -37,24 +39,18 @@ class ImportJob:
     """One import: the export, the one transaction, the ids, and where files go.
 
     `upload_paths` gives the new path of each old one that is really there; `written` counts rows
-    by table; `ids` is filled before the first row is converted.
+    by table; `ids` is filled before the first row is converted. A dry run has only the export.
     """
 
     def __init__(
-        self,
-        context: Context,
-        options: ImportOptions,
-        source: ExportSource,
-        index: ExportIndex,
-        writer: Writer,
-        files: FileStores,
+        self, context: Context, options: ImportOptions, source: ExportSource, index: ExportIndex
     ) -> None:
         self.context = context
         self.options = options
         self.source = source
         self.index = index
-        self.writer = writer
-        self.files = files
+        self.progress: StageProgress | None = None
+        self._places: tuple[Writer, FileStores] | None = None
         self.ids: dict[str, IdMap] = {}
         self.upload_paths: dict[str, str] = {}
         self.written: dict[str, int] = defaultdict(int)
@@ -63,6 +59,30 @@ class ImportJob:
         self.file_count = 0
         self._undo: list[Callable[[], None]] = []
 
+    def begin(self, writer: Writer, files: FileStores) -> None:
+        """Write into this transaction, and these stores, from now on."""
+        self._places = writer, files
+
+    def for_stage(self, stage: str) -> Self:
+        """The same job: the stages of an import have no results of their own."""
+        return self
+
+    @property
+    def writer(self) -> Writer:
+        """The transaction. Raises `Failed` in a dry run."""
+        return self._begun[0]
+
+    @property
+    def files(self) -> FileStores:
+        """Where files go. Raises `Failed` in a dry run."""
+        return self._begun[1]
+
+    @property
+    def _begun(self) -> tuple[Writer, FileStores]:
+        if self._places is None:
+            raise Failed("a dry run writes nothing: an estimate is made by looking")
+        return self._places
+
     @property
     def realm_id(self) -> int:
         """The id of the new organization. There once its ids are reserved."""
@@ -70,6 +90,22 @@ class ImportJob:
         if found is None:
             raise KeyError("zerver_realm")
         return found
+
+    def new_id(self, table: str, old_id: int) -> int | None:
+        """The id that a row of the export has here; None when it has no such row.
+
+        Raises `KeyError` for a table whose rows nothing in an export leads to.
+        """
+        return self.ids[table].get(old_id)
+
+    def find(self, finding: Finding) -> None:
+        """Note something that was skipped or repaired."""
+        self.findings.append(finding)
+
+    def advance(self, *, rows: int = 0, files: int = 0) -> None:
+        """So many more rows and files are done: for the progress display."""
+        if self.progress is not None:
+            self.progress.advance(rows=rows, files=files)
 
     def is_free(self, realm_id: int) -> bool:
         """Is there no file of an organization with that number?
@@ -114,3 +150,9 @@ def refuse_if_problems(path: Path, notes: Notes) -> None:
         hint=f"and {more} more" if more > 0 else notes.problems[0].hint,
         problems=notes.problems[:MOST_SHOWN] if notes.problem_count > 1 else (),
     )
+
+
+if TYPE_CHECKING:
+
+    def _keeps_the_contract(job: ImportJob) -> zcore.ImportJob:
+        return job

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from zcore import Finding, Refused
+from zcore import Finding
 from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
 from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from zops_export.import_job import ImportJob
 
 NOT_LOADED = ("zerver_client", "zerver_userprofile_crossrealm")
+AUDIT_ENTRIES = (AuditEvent.REALM_PLAN_TYPE_CHANGED, AuditEvent.REALM_IMPORTED)
 
 Change = Callable[[JsonRow], JsonRow | None]
 
@@ -92,6 +93,7 @@ def _usable_rows(
     """What goes into the database: nothing any more, once there are problems."""
     notes = job.notes
     for part in parts:
+        job.advance(rows=len(part.rows))
         rows = part.rows if change is None else _changed(part.rows, change)
         for values in converter.rows(rows):
             if not notes.problem_count:
@@ -145,10 +147,7 @@ def _uuid_is_taken(job: ImportJob) -> bool:
     uuid = job.index.realm.get("uuid")
     if uuid is None:  # the row gets a new one then
         return False
-    try:
-        query = sa.select(realms.c.id).where(realms.c.uuid == str(UUID(str(uuid))))
-    except ValueError:
-        raise Refused(f"zerver_realm: uuid {uuid!r} is none", code="bad-export") from None
+    query = sa.select(realms.c.id).where(realms.c.uuid == str(UUID(str(uuid))))
     return job.writer.connection.execute(query).first() is not None
 
 
@@ -219,15 +218,12 @@ def finish(job: ImportJob) -> None:
     _set_user_activity_of_subscriptions(connection, job.realm_id)
     plans = {"old_value": job.index.realm.get("plan_type"), "new_value": SELF_HOSTED_PLAN}
     now = datetime.now(UTC)
-    entries = (
-        (AuditEvent.REALM_PLAN_TYPE_CHANGED, plans),
-        (AuditEvent.REALM_IMPORTED, role_counts(connection, job.realm_id)),
-    )
+    said = (plans, role_counts(connection, job.realm_id))
     write_audit_entries(
         connection,
         [
             AuditEntry(event_type=event, realm_id=job.realm_id, event_time=now, extra_data=extra)
-            for event, extra in entries
+            for event, extra in zip(AUDIT_ENTRIES, said, strict=True)
         ],
     )
 

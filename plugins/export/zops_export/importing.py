@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 
-from zcore import Change, Context, Result
-from zcore.pipeline import MemoryJournal, in_order, run
+from zcore import Change, Context, ImportSource, Result
+from zcore.journal import MemoryJournal
+from zcore.pipeline import run
+from zcore.stage_graph import StageGraph
+from zcore.stage_progress import stage_progress
 from zcore.validation import Subjects, require_valid
 from zops_export.checking import check_export, check_index
 from zops_export.export_index import ExportIndex, read_index
-from zops_export.export_source import ExportSource, opened
+from zops_export.export_source import opened
 from zops_export.import_job import ImportJob, ImportOptions, refuse_if_problems
 from zops_export.known_schema import require_known_schema
 
@@ -23,27 +26,34 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
     """
     started = time.monotonic()
     _check_names(context, options)
-    stages = in_order(context.plugins.stages("zops_import_stages"))
+    graph = StageGraph.of(context.plugins.stages("zops_import_stages"), context.plugins.provider)
     with opened(options.path, context.stop.check) as source:
         index = read_index(source, context.stop.check)
         refuse_if_problems(source.path, check_index(source, index))
+        _check_source(context, options, index)
+        job = ImportJob(context, options, source, index)
         if options.dry_run:
-            return _plan(context, source, index, options)
-        files = context.files
-        job: ImportJob | None = None
-        try:
-            stopping = context.stop.calling(context.database.cancel)
-            with stopping, context.database.writer() as writer:
-                job = ImportJob(context, options, source, index, writer, files)
-                job.findings.extend(require_known_schema(writer.connection))
-                run(stages, job, MemoryJournal(), may_go_on=job.may_go_on)
-                job.may_go_on()
-        except BaseException:
-            if job is not None:
-                job.take_back()
-            raise
+            return _plan(job, graph)
+        _write(job, graph)
     context.committed(Change("realm.imported", job.realm_id, options.subdomain))
     return _result(job, time.monotonic() - started)
+
+
+def _write(job: ImportJob, graph: StageGraph) -> None:
+    """Run the stages in one transaction; when it does not come to its commit, take files back."""
+    context, files = job.context, job.context.files
+    label = f"importing {job.options.subdomain!r}"
+    try:
+        stopping = context.stop.calling(context.database.cancel)
+        with stopping, context.database.writer() as writer:
+            job.begin(writer, files)
+            job.findings.extend(require_known_schema(writer.connection))
+            with stage_progress(context.console, label, graph) as job.progress:
+                run(graph, job, MemoryJournal(), context.plugins, job.progress)
+            job.may_go_on()
+    except BaseException:
+        job.take_back()
+        raise
 
 
 def _check_names(context: Context, options: ImportOptions) -> None:
@@ -60,22 +70,43 @@ def _check_names(context: Context, options: ImportOptions) -> None:
     )
 
 
-def _plan(
-    context: Context, source: ExportSource, index: ExportIndex, options: ImportOptions
-) -> Result:
+def _check_source(context: Context, options: ImportOptions, index: ExportIndex) -> None:
+    source = ImportSource(
+        path=str(options.path),
+        string_id=options.subdomain,
+        realm=index.realm,
+        rows=index.counts,
+        files=len(index.records),
+        system_bots=tuple(str(bot["email"]) for bot in index.bots),
+    )
+    require_valid(
+        context,
+        f"the export {options.path} cannot be imported",
+        {"import.source": [source]},
+        dry_run=options.dry_run,
+    )
+
+
+def _plan(job: ImportJob, graph: StageGraph) -> Result:
     """What would be imported, after checking all of it."""
-    checked = check_export(source, index, context.stop.check)
-    refuse_if_problems(source.path, checked.notes)
+    from zcore.stage_plan import make_plan, plan_table
+
+    index, subdomain = job.index, job.options.subdomain
+    checked = check_export(job.source, index, job.may_go_on)
+    refuse_if_problems(job.source.path, checked.notes)
+    plan = make_plan(graph, job, job.context.plugins)
     rows = dict(sorted(index.counts.items()))
     data = {
         "dry_run": True,
-        "string_id": options.subdomain,
+        "string_id": subdomain,
         "rows": rows,
         "files": len(index.records),
+        "plan": [stage.as_data() for stage in plan],
     }
     text = (
-        f"would import {index.realm.get('name')!r} as {options.subdomain!r}:"
-        f" {sum(rows.values()):,} rows and {len(index.records):,} files"
+        f"would import {index.realm.get('name')!r} as {subdomain!r}:"
+        f" {sum(rows.values()):,} rows and {len(index.records):,} files\n\n{plan_table(plan)}\n\n"
+        "These are estimates, made by looking; nothing was written."
     )
     return Result(data, text, tuple(checked.findings))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import Command, FileStoreKind, Stage, hookimpl
+from zcore import Command, FileStoreKind, Rewrite, Stage, Validator, hookimpl
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,44 +35,137 @@ def zops_hookspecs() -> ModuleType:
 
 
 @hookimpl
-def zops_export_stages() -> list[Stage]:
-    """An export: what it writes, and what has to be known before."""
-    rows, files, summary = (
-        f"zops_export.{name}" for name in ("row_stages", "file_stages", "summary_stages")
-    )
+def zops_validators() -> list[Validator]:
+    """Rules about what is to be exported or imported, and where."""
+    exports, imports = "zops_export.export_rules", "zops_export.import_rules"
     return [
-        Stage("messages", f"{rows}:write_messages", help="messages, and who has them"),
-        Stage("realm", f"{rows}:write_realm", help="the organization and all that belongs to it"),
-        Stage("analytics", f"{rows}:write_analytics", help="its statistics"),
-        Stage("uploads", f"{files}:copy_uploads", help="uploaded files"),
+        Validator(
+            "export-target-free",
+            "export.request",
+            f"{exports}:target_is_free",
+            help="nothing stands where the export is to be",
+        ),
+        Validator(
+            "export-target-folder",
+            "export.request",
+            f"{exports}:folder_is_there",
+            help="there is a folder to put the export in",
+        ),
+        Validator(
+            "import-realm-uuid",
+            "import.source",
+            f"{imports}:uuid_is_one",
+            help="the organization's uuid, if it has one, is one",
+        ),
+        Validator(
+            "import-system-bots",
+            "import.source",
+            f"{imports}:bots_are_known",
+            help="this server has the system bots that the export names",
+        ),
+    ]
+
+
+@hookimpl
+def zops_export_stages() -> list[Stage | Rewrite]:
+    """An export: what it writes, what has to be known before, and what it changes."""
+    return [*_row_stages(), *_file_stages(), *_summary_stages(), *_rewrites()]
+
+
+def _row_stages() -> list[Stage]:
+    work, estimates = "zops_export.row_stages", "zops_export.export_estimates"
+    return [
+        Stage(
+            "messages",
+            f"{work}:write_messages",
+            help="the messages, and who has them",
+            estimate=f"{estimates}:messages",
+        ),
+        Stage(
+            "realm",
+            f"{work}:write_realm",
+            help="the organization, its users, channels and all else of it",
+            estimate=f"{estimates}:realm",
+        ),
+        Stage(
+            "analytics",
+            f"{work}:write_analytics",
+            help="its statistics",
+            estimate=f"{estimates}:analytics",
+        ),
         Stage(
             "attachments",
-            f"{rows}:write_attachments",
+            f"{work}:write_attachments",
             needs=("uploads",),
-            help="which message shows which file",
+            help="what was uploaded, and the messages that link to it",
+            estimate=f"{estimates}:attachment_rows",
         ),
-        Stage("avatars", f"{files}:copy_avatars", help="pictures of people"),
-        Stage("emoji", f"{files}:copy_emoji", help="custom emoji"),
-        Stage("realm-icons", f"{files}:copy_realm_icons", help="icons and logos"),
+    ]
+
+
+def _file_stages() -> list[Stage]:
+    work, estimates = "zops_export.file_stages", "zops_export.export_estimates"
+    return [
+        Stage(
+            "uploads",
+            f"{work}:copy_uploads",
+            help="the uploaded files",
+            estimate=f"{estimates}:uploads",
+        ),
+        Stage(
+            "avatars",
+            f"{work}:copy_avatars",
+            replaceable=True,
+            help="the users' pictures",
+            estimate=f"{estimates}:avatars",
+        ),
+        Stage(
+            "emoji",
+            f"{work}:copy_emoji",
+            replaceable=True,
+            help="the custom emoji",
+            estimate=f"{estimates}:emoji",
+        ),
+        Stage(
+            "realm-icons",
+            f"{work}:copy_realm_icons",
+            replaceable=True,
+            help="the organization's icon and logos",
+            estimate=f"{estimates}:realm_icons",
+        ),
+    ]
+
+
+def _summary_stages() -> list[Stage]:
+    work, one_file = "zops_export.summary_stages", "zops_export.export_estimates:one_file"
+    rows = ("messages", "realm", "analytics", "attachments")
+    files = ("avatars", "emoji", "realm-icons")
+    return [
         Stage(
             "migration-status",
-            f"{summary}:write_migration_status",
-            help="which version of the tables it is",
+            f"{work}:write_migration_status",
+            replaceable=True,
+            help="which version of the server can read it",
+            estimate=one_file,
         ),
         Stage(
             "stats",
-            f"{summary}:write_stats",
-            needs=(
-                "messages",
-                "realm",
-                "analytics",
-                "attachments",
-                "avatars",
-                "emoji",
-                "realm-icons",
-            ),
-            help="how many rows there are of each table",
+            f"{work}:write_stats",
+            needs=(*rows, *files),
+            help="how many rows there are",
+            estimate=one_file,
         ),
+    ]
+
+
+def _rewrites() -> list[Rewrite]:
+    return [
+        Rewrite(
+            "zerver_realmauditlog",
+            "acting_user_id",
+            "zops_export.rewritten:own_actor",
+            help="nobody, where it was a user of another organization",
+        )
     ]
 
 
@@ -80,13 +173,35 @@ def zops_export_stages() -> list[Stage]:
 def zops_import_stages() -> list[Stage]:
     """An import: rows first, files second, both before the one commit."""
     rows, files = "zops_export.import_row_stages", "zops_export.import_file_stages"
+    estimates = "zops_export.import_estimates"
     return [
-        Stage("realm-rows", f"{rows}:load_realm", help="the organization and its people"),
-        Stage("message-rows", f"{rows}:load_messages", needs=("realm-rows",), help="its messages"),
         Stage(
-            "finish-rows", f"{rows}:finish", needs=("message-rows",), help="what refers to messages"
+            "realm-rows",
+            f"{rows}:load_realm",
+            help="everything but messages, after the ids of all rows are reserved",
+            estimate=f"{estimates}:realm_rows",
         ),
-        Stage("files", f"{files}:store_files", needs=("finish-rows",), help="its files"),
+        Stage(
+            "message-rows",
+            f"{rows}:load_messages",
+            needs=("realm-rows",),
+            help="the messages, who has them, and their links to uploads",
+            estimate=f"{estimates}:message_rows",
+        ),
+        Stage(
+            "finish-rows",
+            f"{rows}:finish",
+            needs=("message-rows",),
+            help="what follows from the rows, and that it was imported",
+            estimate=f"{estimates}:finishing_rows",
+        ),
+        Stage(
+            "files",
+            f"{files}:store_files",
+            needs=("finish-rows",),
+            help="the files, into their places on this server",
+            estimate=f"{estimates}:files",
+        ),
     ]
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
 from zcore.schema.facts import ExportFile, exported_tables, table_facts
-from zops_export.encoding import object_json, row_json, value_json
+from zops_export.encoding import object_json, row_json
 from zops_export.row_files import TableFile
 from zops_export.selection import attachments, messages, user_messages, users
 
@@ -35,7 +35,7 @@ def write_realm(job: ExportJob) -> dict[str, int]:
                 continue
             for key, queries in _realm_queries(job, table):
                 job.may_go_on()
-                target.write_rows(key, reader, *queries)
+                job.advance(rows=target.write_rows(key, reader, *queries))
         target.close()
     job.rows["realm"] = target.rows
     return {"rows": sum(target.rows.values())}
@@ -53,7 +53,8 @@ def _realm_queries(job: ExportJob, table: sa.Table) -> Iterable[tuple[str, list[
 
 def _rows(job: ExportJob, table: sa.Table, condition: sa.ColumnElement[bool]) -> RowQuery:
     key = next(iter(table.primary_key))
-    return sa.select(row_json(table, job.dialect)).where(condition).order_by(key)
+    row = row_json(table, job.dialect, job.rewrites.replaced(table))
+    return sa.select(row).where(condition).order_by(key)
 
 
 def _user_queries(job: ExportJob) -> list[tuple[str, list[RowQuery]]]:
@@ -72,18 +73,13 @@ def _bot_row(email: str, user_id: int, recipient_id: int) -> RowQuery:
 
 
 def _audit_queries(job: ExportJob, table: sa.Table) -> list[RowQuery]:
-    """The audit log, without actors of other realms, and with the mark of a Zulip export.
+    """The audit log, with the mark of a Zulip export.
 
     The server's importer takes an export for a foreign one, and fails at its end, unless the log
     says that the realm was exported. The server writes that row only after the export, so its
     first export lacks it; ours always has one.
     """
     condition = job.selection.where(table)
-    mine = sa.select(users.c.id).where(users.c.realm_id == job.realm.realm_id)
-    actor = table.c.acting_user_id
-    own_actor = sa.case((actor.in_(mine), value_json(actor, job.dialect)), else_="null")
-    row = row_json(table, job.dialect, {"acting_user": own_actor})
-    logged = sa.select(row).where(condition).order_by(table.c.id)
     marks = sa.exists().where(condition, table.c.event_type == AuditEvent.REALM_EXPORTED)
     highest = sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0) + 1).where(condition)
     mark = {
@@ -96,7 +92,10 @@ def _audit_queries(job: ExportJob, table: sa.Table) -> list[RowQuery]:
     }
     nothing: sa.ColumnElement[str] = sa.literal_column("'null'")
     empty = {key: nothing for key in _keys(table) if key not in mark}
-    return [logged, sa.select(object_json(mark | empty)).where(sa.not_(marks))]
+    return [
+        _rows(job, table, condition),
+        sa.select(object_json(mark | empty)).where(sa.not_(marks)),
+    ]
 
 
 def _keys(table: sa.Table) -> list[str]:
@@ -119,7 +118,8 @@ def write_analytics(job: ExportJob) -> dict[str, int]:
         for table in exported_tables(dict(tables)):
             if table_facts(table).file is ExportFile.ANALYTICS:
                 job.may_go_on()
-                target.write_rows(table.name, reader, _rows(job, table, job.selection.where(table)))
+                rows = _rows(job, table, job.selection.where(table))
+                job.advance(rows=target.write_rows(table.name, reader, rows))
         target.close()
     job.rows["analytics"] = target.rows
     return {"rows": sum(target.rows.values())}
@@ -141,11 +141,11 @@ def write_attachments(job: ExportJob) -> dict[str, int]:
             job.selection.scheduled_ids(),
         ),
     }
-    row = row_json(attachments, job.dialect, links)
+    row = row_json(attachments, job.dialect, job.rewrites.replaced(attachments) | links)
     query = sa.select(row).where(condition).order_by(attachments.c.id)
     with job.open("attachment.json") as file, job.read() as reader:
         target = TableFile(file)
-        target.write_rows(attachments.name, reader, query)
+        job.advance(rows=target.write_rows(attachments.name, reader, query))
         target.close()
     job.rows["attachment"] = target.rows
     return {"rows": sum(target.rows.values())}
@@ -239,3 +239,4 @@ def _write_message_file(job: ExportJob, part: MessageFile) -> None:
         target.write_rows(user_messages.name, reader, owned)
         target.close()
     job.rows[part.name] = target.rows
+    job.advance(rows=sum(target.rows.values()))

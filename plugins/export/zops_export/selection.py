@@ -7,7 +7,7 @@ realm of their own), S everybody who may have sent a message, X the system bots.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from zcore.schema import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 SYSTEM_BOT_EMAILS = (
     "emailgateway@zulip.com",
@@ -48,6 +48,7 @@ Ids = sa.Select[int]
 users = tables["zerver_userprofile"]
 channels = tables["zerver_stream"]
 recipients = tables["zerver_recipient"]
+groups = tables["zerver_huddle"]
 subscriptions = tables["zerver_subscription"]
 messages = tables["zerver_message"]
 user_messages = tables["zerver_usermessage"]
@@ -78,24 +79,36 @@ class SystemBot:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rows of one realm in one mode. Every method yields a condition or a query, no rows."""
+    """The rows of one realm in one mode. Every method yields a condition or a query, no rows.
+
+    `conditions` by table are what plugins want besides: other rows of the table are left out.
+    """
 
     realm_id: int
     mode: Mode
     bots: tuple[SystemBot, ...]
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
 
     def where(self, table: sa.Table) -> Condition:
         """The rows of `table` that an export carries (of users: all, see `users_where`)."""
+        return sa.and_(self._by_rule(table), self._wanted(table))
+
+    def _wanted(self, table: sa.Table) -> Condition:
+        return self.conditions.get(table.name, sa.true())
+
+    def _by_rule(self, table: sa.Table) -> Condition:
         if table.name in BY_USER:
             return table.c[BY_USER[table.name]].in_(self.user_ids())
         special: dict[str, Callable[[], Condition]] = {
             "zerver_realm": lambda: table.c.id == self.realm_id,
             "zerver_client": lambda: sa.true(),
+            "zerver_userprofile": self.users_where,
             "zerver_scheduledmessage": self._scheduled_messages,
             "zerver_huddle": lambda: table.c.id.in_(self._kept_groups(recipients.c.type_id)),
             "zerver_recipient": self.recipient_condition,
             "zerver_subscription": self._subscriptions,
             "zerver_message": self.message_condition,
+            "zerver_usermessage": self._user_messages,
             "zerver_reaction": lambda: table.c.message_id.in_(self.message_ids()),
             "zerver_attachment": self._attachments,
             "zerver_usergroupmembership": lambda: table.c.user_group_id.in_(self._group_ids()),
@@ -110,7 +123,11 @@ class Selection:
 
     def users_where(self, *, dummies: bool | None = None) -> Condition:
         """U; only mirror dummies, or only the others, when asked."""
-        mine = sa.and_(users.c.realm_id == self.realm_id, users.c.email.not_in(SYSTEM_BOT_EMAILS))
+        mine = sa.and_(
+            users.c.realm_id == self.realm_id,
+            users.c.email.not_in(SYSTEM_BOT_EMAILS),
+            self._wanted(users),
+        )
         return mine if dummies is None else sa.and_(mine, users.c.is_mirror_dummy.is_(dummies))
 
     def user_ids(self, *, dummies: bool | None = None) -> Ids:
@@ -124,6 +141,7 @@ class Selection:
             users.c.is_active,
             sa.not_(users.c.is_bot),
             users.c.allow_private_data_export,
+            self._wanted(users),
         )
 
     def _bot_ids(self) -> list[int]:
@@ -137,7 +155,8 @@ class Selection:
     # Recipients and subscriptions
 
     def _channel_recipients(self, *conditions: Condition) -> Ids:
-        found = sa.select(channels.c.id).where(channels.c.realm_id == self.realm_id, *conditions)
+        mine = sa.and_(channels.c.realm_id == self.realm_id, self._wanted(channels))
+        found = sa.select(channels.c.id).where(mine, *conditions)
         return sa.select(recipients.c.id).where(
             recipients.c.type == CHANNEL, recipients.c.type_id.in_(found)
         )
@@ -163,9 +182,11 @@ class Selection:
             .join(recipients, recipients.c.id == subscriptions.c.recipient_id)
             .where(users.c.realm_id != self.realm_id, recipients.c.type == GROUP)
         )
-        return sa.select(column).where(
-            recipients.c.type == GROUP, recipients.c.id.in_(mine), recipients.c.id.not_in(foreign)
-        )
+        kept = sa.and_(recipients.c.id.in_(mine), recipients.c.id.not_in(foreign))
+        if groups.name in self.conditions:
+            wanted = sa.select(groups.c.id).where(self._wanted(groups))
+            kept = sa.and_(kept, recipients.c.type_id.in_(wanted))
+        return sa.select(column).where(recipients.c.type == GROUP, kept)
 
     def _base_recipients(self) -> Condition:
         """The recipients that the server's own export knows."""
@@ -203,8 +224,8 @@ class Selection:
         )
 
     def _group_ids(self) -> Ids:
-        groups = tables["zerver_usergroup"]
-        return sa.select(groups.c.id).where(groups.c.realm_id == self.realm_id)
+        user_groups = tables["zerver_usergroup"]
+        return sa.select(user_groups.c.id).where(self.where(user_groups))
 
     # Messages
 
@@ -219,7 +240,7 @@ class Selection:
             Mode.CONSENT: self._messages_with_consent,
             Mode.FULL: self._all_messages,
         }[self.mode]
-        return sa.and_(messages.c.realm_id == self.realm_id, chosen())
+        return sa.and_(messages.c.realm_id == self.realm_id, chosen(), self._wanted(messages))
 
     def _public_messages(self) -> Condition:
         public = self._channel_recipients(sa.not_(channels.c.invite_only))
@@ -278,14 +299,19 @@ class Selection:
     def user_message_owner(self) -> Condition:
         """Whose user messages are exported: no mirror dummy's; with consent, who consents."""
         owner = user_messages.c.user_profile_id
-        ordinary: Condition = owner.in_(self.user_ids(dummies=False))
+        ordinary = sa.and_(owner.in_(self.user_ids(dummies=False)), self._wanted(user_messages))
         if self.mode is not Mode.CONSENT:
             return ordinary
         return sa.and_(ordinary, owner.in_(self.consenting_ids()))
 
+    def _user_messages(self) -> Condition:
+        return sa.and_(
+            user_messages.c.message_id.in_(self.message_ids()), self.user_message_owner()
+        )
+
     def _scheduled_messages(self) -> Condition:
         scheduled = tables["zerver_scheduledmessage"]
-        mine: Condition = scheduled.c.realm_id == self.realm_id
+        mine = sa.and_(scheduled.c.realm_id == self.realm_id, self._wanted(scheduled))
         if self.mode is Mode.PUBLIC:
             return sa.false()
         if self.mode is Mode.CONSENT:

@@ -2,14 +2,14 @@
 
 Nothing of it can be read by others, not even for a moment: folders are made 0700, files 0600. What
 was written is hashed on the way, so that the manifest needs no second reading. Published by
-renaming, when everything is on the disk; otherwise removed.
+renaming, when everything is on the disk; otherwise removed, or left for `zops export --resume`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import secrets
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from zcore import Failed, Refused
+from zcore.private_folders import make_private_folder
+from zops_export.claimed_folder import ClaimedFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,30 +69,76 @@ class HashingFile:
 
 
 class WorkFolder:
-    """A private folder beside `target`, which becomes the export or is thrown away."""
+    """A private folder beside `target`: `home`, in which the export grows at `path`.
 
-    def __init__(self, target: Path) -> None:
+    With `resume`, what an export that was stopped or killed left there can be taken up; without,
+    it is thrown away. Raises `Refused` when another export to `target` is being written.
+    """
+
+    def __init__(self, target: Path, *, resume: bool = False) -> None:
         self.target = target
-        self.path = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        self._claimed = ClaimedFolder(target)
+        self.home = self._claimed.path
+        self.path = self.home / "export"
+        self._before = self.home / "before"
         self.files: dict[str, WrittenFile] = {}
+        try:
+            with explained(self.home):
+                self._prepare(resume)
+        except BaseException:
+            self.leave()
+            raise
+
+    def _prepare(self, resume: bool) -> None:
+        if resume:
+            self._set_aside()
+        else:
+            self._claimed.clear()
         self._make(self.path)
 
-    def _make(self, folder: Path) -> None:
+    def _set_aside(self) -> None:
+        """Move what the earlier run wrote out of the export."""
+        if self.path.is_dir():
+            for name in sorted(_walk(self.path)):
+                kept = self._before / name
+                make_private_folder(kept.parent)
+                (self.path / name).replace(kept)
+            shutil.rmtree(self.path)
+        self.packed.unlink(missing_ok=True)
+
+    @property
+    def packed(self) -> Path:
+        """Where an archive grows, until it is whole."""
+        return self.home / "packed"
+
+    def has_kept(self, file: WrittenFile) -> bool:
+        """Is this file of the earlier run there, as it was?"""
+        path = self._before / file.name
         try:
+            with path.open("rb") as content:
+                return (
+                    os.fstat(content.fileno()).st_size == file.size
+                    and hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+                )
+        except OSError:
+            return False
+
+    def take_up(self, file: WrittenFile) -> None:
+        """Make a file of the earlier run one of the export."""
+        path = self._inside(file.name)
+        with explained(path):
+            (self._before / file.name).rename(path)
+        self.files[file.name] = file
+
+    def _make(self, folder: Path) -> None:
+        with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        except FileExistsError:
-            return
-        except OSError as error:
-            raise Refused(
-                f"cannot write to {self.target.parent}: {error.strerror}",
-                hint="choose another place with --output",
-            ) from error
 
     @contextmanager
     def open(self, name: str) -> Iterator[HashingFile]:
         """A new file `name` (a relative path) of the export."""
-        path = self._inside(name)
         try:
+            path = self._inside(name)
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with os.fdopen(descriptor, "wb", buffering=0) as raw:
                 file = HashingFile(raw)
@@ -134,10 +182,15 @@ class WorkFolder:
                 raise Refused(f"{self.target} appeared while the export was made")
             self.path.rename(self.target)
             _sync(self.target.parent)
+        self.remove()
 
     def remove(self) -> None:
-        """Throw everything away."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Throw everything away that is not published."""
+        self._claimed.remove()
+
+    def leave(self) -> None:
+        """Keep everything for a later run."""
+        self._claimed.release()
 
 
 @contextmanager
@@ -147,6 +200,12 @@ def explained(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Failed(f"cannot write {target}: {error.strerror}") from error
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """The relative paths of all files."""
+    for top, _, names in os.walk(folder):
+        yield from (Path(top, name).relative_to(folder).as_posix() for name in names)
 
 
 def _sync(path: Path) -> None:

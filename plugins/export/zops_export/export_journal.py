@@ -1,0 +1,79 @@
+"""What of an export is done already, for `zops export --resume`.
+
+Rows always start again, in a new moment of the database. What is kept are copied files, each when
+it is still what it was here and in the store, and the stages that say that they can be kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from zcore import Finding
+from zcore.journal import Facts, FileJournal, StageReport
+from zops_export.work_folder import WorkFolder, WrittenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcore.files import StoredFile
+
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A file of the earlier run, and the size and time of what it was copied from."""
+
+    file: WrittenFile
+    size: int | None
+    modified: float | None
+
+
+class ExportJournal(FileJournal):
+    """The journal in a work folder. `found` is told of the findings of stages that are kept."""
+
+    def __init__(self, folder: WorkFolder, about: Facts, found: Callable[[Finding], None]) -> None:
+        self._folder = folder
+        self._found = found
+        self._copies: dict[str, _Copy] = {}
+        super().__init__(folder.home / JOURNAL, about)
+
+    def _learn(self, line: Facts) -> None:
+        super()._learn(line)
+        if "file" in line:
+            file = WrittenFile(line["file"], line["size"], line["sha256"])
+            self._copies[file.name] = _Copy(file, *line.get("origin", (None, None)))
+
+    def wrote(self, stage: str, file: WrittenFile, origin: StoredFile | None = None) -> None:
+        """The stage wrote a file, or copied it from `origin`."""
+        facts = {"file": file.name, "size": file.size, "sha256": file.sha256}
+        self.note(stage, facts | ({"origin": [origin.size, origin.modified]} if origin else {}))
+
+    def find(self, stage: str, finding: Finding) -> None:
+        """The stage found something."""
+        self.note(stage, {"finding": asdict(finding)})
+
+    def take_up(self, name: str, origin: StoredFile) -> bool:
+        """Use the copy that the earlier run made of `origin`, if it did and nothing has changed."""
+        copy = self._copies.get(name)
+        if copy is None or (copy.size, copy.modified) != (origin.size, origin.modified):
+            return False
+        if not self._folder.has_kept(copy.file):
+            return False
+        self._folder.take_up(copy.file)
+        return True
+
+    def kept(self, stage: str) -> StageReport | None:
+        """See `zcore.journal.Journal.kept`: all files of the stage have to be what they were."""
+        report = super().kept(stage)
+        notes = self.notes.get(stage, ())
+        files = [self._copies[note["file"]].file for note in notes if "file" in note]
+        if report is None or not all(map(self._folder.has_kept, files)):
+            return None
+        for file in files:
+            self._folder.take_up(file)
+        for note in notes:
+            if "finding" in note:
+                self._found(Finding(**note["finding"]))
+        return report
