@@ -146,8 +146,9 @@ def zops_export_stages() -> Iterable[Stage | Rewrite]:  # type: ignore[empty-bod
     `target` of a stage is called with the job (`zcore.ExportJob`): `job.read()` lends a
     connection inside the snapshot that all stages share, `job.open(name)` gives a new file of the
     export to write to, `job.realm` is the organization. What it returns (`{"rows": 3}`,
-    `{"files": 1, "bytes": 20}`) is shown with its time. A `Rewrite` changes or leaves out what
-    the stages of others write, as SQL.
+    `{"files": 1, "bytes": 20}`) is shown with its time; a long one calls `job.may_go_on()` and
+    `job.advance(files=1)` on its way. A `Rewrite` changes or leaves out what the stages of others
+    write, as SQL.
 
     Example::
 

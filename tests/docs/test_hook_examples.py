@@ -58,7 +58,6 @@ def test_export_stages(acme: Zops) -> None:
     assert note == "exported from acme"
 
 
-@pytest.mark.xfail(strict=True, reason="zops export does not look at a Rewrite yet")
 def test_rewrites(acme: Zops) -> None:
     install_example("zops_export_stages", acme)
     acme("export", "-r", "acme", "--output", "with")

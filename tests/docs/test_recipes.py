@@ -95,7 +95,6 @@ def test_a_file_store(zops: Zops) -> None:
     assert {path.name for path in (share / "marketing").iterdir()} == {"files", "avatars"}
 
 
-@pytest.mark.xfail(strict=True, reason="zops export does not look at a Rewrite yet")
 def test_a_rewrite(zops: Zops) -> None:
     zops("import", "acme", REAL_EXPORTS["public"])
     zops("export", "-r", "acme", "--output", "whole")
