@@ -61,11 +61,11 @@ class CommandGroup(click.Group):
         promised = self._promised.get(kebab(cmd_name))
         if promised is None:
             return None
-        owner = self._provider(promised)
-        found = resolve(promised.target, owner=owner)
+        found = resolve(promised.target, owner=lambda: self._provider(promised))
         if not isinstance(found, click.Command):
+            kind = type(found).__name__
             raise Failed(
-                f"{owner}: {promised.target!r} is a {type(found).__name__}, not a click command",
+                f"{self._provider(promised)}: {promised.target!r} is a {kind}, not a click command",
                 hint="mend or reinstall the plugin, or switch it off with --disable-plugin",
                 code="broken-target",
             )

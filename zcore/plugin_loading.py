@@ -7,14 +7,14 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from zcore.entry_points import entry_points, identity
 from zcore.hookspecs import API_VERSION, OLDEST_API_VERSION
-from zcore.plugin_record import PluginRecord, identity
+from zcore.plugin_record import PluginRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 GROUP = "zops"
 EVERY = "*"  # as the name of a plugin to switch off: all of them
@@ -23,7 +23,7 @@ SLOW = 5.0  # seconds after which an import that does not end is named
 
 def discover(disabled: Collection[str]) -> list[PluginRecord]:
     """A record for each installed plugin, by name. Nothing of them is imported."""
-    records = [PluginRecord(point.name, point) for point in entry_points(group=GROUP)]
+    records = [PluginRecord(point.name, point) for point in entry_points(GROUP)]
     records.sort(key=lambda record: record.name)
     _settle_duplicates(records)
     for record in records:
@@ -84,23 +84,37 @@ def _check(record: PluginRecord) -> None:
 
 @contextmanager
 def _named_when_slow(record: PluginRecord) -> Iterator[None]:
-    """An import that hangs cannot be stopped from inside, but the user can be told whose it is.
-
-    By an alarm, because a thread that waits costs a millisecond for each plugin.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread can handle signals
-        return
+    """An import that hangs cannot be stopped from inside, but the user can be told whose it is."""
     name = record.name
     text = f"zops: warning: plugin {name!r} is still being imported; --disable-plugin {name}\n"
 
-    def name_it(number: int, frame: object) -> None:
+    def name_it() -> None:
         os.write(2, text.encode(errors="backslashreplace"))
 
-    old_handler = signal.signal(signal.SIGALRM, name_it)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    with _alarm(name_it) if in_main_thread else _timer(name_it):
+        yield
+
+
+@contextmanager
+def _alarm(ring: Callable[[], None]) -> Iterator[None]:
+    """`ring` is called when what is inside takes too long. Costs a tenth of a thread that waits."""
+    old_handler = signal.signal(signal.SIGALRM, lambda number, frame: ring())
     signal.setitimer(signal.ITIMER_REAL, SLOW)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old_handler)
+
+
+@contextmanager
+def _timer(ring: Callable[[], None]) -> Iterator[None]:
+    """The same for other threads than the main one, which alone can handle signals."""
+    timer = threading.Timer(SLOW, ring)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

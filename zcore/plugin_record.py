@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from zcore.entry_points import identity
 from zcore.frozen import frozen
 from zcore.text import describe, mask_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.metadata import Distribution, EntryPoint
+    from importlib.metadata import Distribution
 
     from zcore.values import Command
+
+    class Installed(Protocol):
+        """An entry point: one of ours, or of `importlib.metadata`."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def value(self) -> str: ...
+        @property
+        def module(self) -> str: ...
+        @property
+        def dist(self) -> Distribution | None: ...
+        def load(self) -> object: ...
+
 
 OWN_DISTRIBUTION = "zops-cli"
 Status = Literal["active", "disabled", "broken", "incompatible"]
@@ -45,7 +60,7 @@ class PluginInfo:
 class PluginRecord:
     """A plugin while it is being loaded and used; `problems` are what to warn of."""
 
-    def __init__(self, name: str, entry_point: EntryPoint) -> None:
+    def __init__(self, name: str, entry_point: Installed) -> None:
         self.name = name
         self.entry_point = entry_point
         self.status: Status = "active"
@@ -130,14 +145,3 @@ class PluginRecord:
         import traceback
 
         return mask_passwords("".join(traceback.format_exception(self.exception)))
-
-
-def identity(distribution: Distribution | None) -> tuple[str, str]:
-    """Name and version of a distribution; "unknown" and "" when its metadata does not say."""
-    if distribution is None:
-        return "unknown", ""
-    metadata = distribution.metadata
-    return (
-        metadata["Name"] if "Name" in metadata else "unknown",  # noqa: SIM401 # it has no get
-        metadata["Version"] if "Version" in metadata else "",  # noqa: SIM401
-    )

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from zcore.errors import Failed
 from zcore.text import describe
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def resolve(target: str, *, owner: str = "") -> object:
+    Owner = str | Callable[[], str]
+
+
+def resolve(target: str, *, owner: Owner = "") -> object:
     """Import what `target` names and return it.
 
-    `owner` says whose target it is (`"plugin 'acme' (zops-acme)"`) and is named in errors.
+    `owner` says whose target it is (`"plugin 'acme' (zops-acme)"`), or is a function that does when
+    an error has to name it: to look that up takes time.
     Raises `Failed` with one line when the text is malformed, when the module cannot be imported
     (a missing dependency is named) or when it has no such attribute.
     """
@@ -25,7 +33,7 @@ def resolve(target: str, *, owner: str = "") -> object:
     return found
 
 
-def _import_module(module_name: str, target: str, owner: str) -> object:
+def _import_module(module_name: str, target: str, owner: Owner) -> object:
     import importlib
 
     try:
@@ -36,8 +44,9 @@ def _import_module(module_name: str, target: str, owner: str) -> object:
         raise _failure(owner, f"{target!r} cannot be imported: {describe(error)}") from error
 
 
-def _failure(owner: str, message: str) -> Failed:
-    whose = f"{owner}: " if owner else ""
+def _failure(owner: Owner, message: str) -> Failed:
+    named = owner if isinstance(owner, str) else owner()
+    whose = f"{named}: " if named else ""
     return Failed(
         f"{whose}{message}",
         hint="mend or reinstall the plugin, or switch it off with --disable-plugin",

@@ -21,7 +21,17 @@ HEAVY = {
     "sqlalchemy",
 }
 # of the standard library, what only some commands need
-NOT_AT_FIRST = {"asyncio", "configparser", "difflib", "email.parser", "json", "logging", "tomllib"}
+NOT_AT_FIRST = {
+    "asyncio",
+    "configparser",
+    "difflib",
+    "email",
+    "importlib.metadata",
+    "json",
+    "logging",
+    "tomllib",
+    "zipfile",
+}
 
 PROBE = """
 import sys
@@ -71,6 +81,16 @@ def test_nothing_heavy_is_imported(arguments: str) -> None:
 def test_help_imports_no_command() -> None:
     modules = imported("--help")
     assert not {name for name in modules if name.endswith(".cli")} - {"zcore.cli"}
+    assert not modules & NOT_AT_FIRST
+
+
+@pytest.mark.parametrize(
+    ("arguments", "own"),
+    [("export --help", "zops_export.cli"), ("queue list --help", "zops_queue.cli")],
+)
+def test_help_of_a_command_imports_that_command(arguments: str, own: str) -> None:
+    modules = imported(*arguments.split())
+    assert {name for name in modules if name.endswith(".cli")} == {"zcore.cli", own}
     assert not modules & NOT_AT_FIRST
 
 
