@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from zcore.hookspecs import API_VERSION, hookimpl, hookspec
     from zcore.jobs import ExportJob, ImportJob
+    from zcore.options import PluginName, RealmName, realm_option
     from zcore.validation import Validation
     from zcore.values import (
         BrokerKind,
@@ -65,8 +66,10 @@ __all__ = [
     "ImportJob",
     "ImportSource",
     "Interrupted",
+    "PluginName",
     "Problem",
     "QueuedEvent",
+    "RealmName",
     "Refused",
     "Result",
     "Rewrite",
@@ -81,6 +84,7 @@ __all__ = [
     "current",
     "hookimpl",
     "hookspec",
+    "realm_option",
 ]
 
 # where each public name lives; what is not named lives in zcore.values
@@ -93,6 +97,8 @@ _HOMES = {
     "Failed": "errors",
     "ImportJob": "jobs",
     "Interrupted": "errors",
+    "PluginName": "options",
+    "RealmName": "options",
     "Refused": "errors",
     "Unreachable": "errors",
     "UsageError": "errors",
@@ -101,6 +107,7 @@ _HOMES = {
     "current": "context",
     "hookimpl": "hookspecs",
     "hookspec": "hookspecs",
+    "realm_option": "options",
 }
 
 # public names that are on their way out: a name -> (what it is called now, zcore.Deprecated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from zcore.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+COMPLETION = "_ZOPS_COMPLETE"  # what a shell sets when it asks for completions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +29,10 @@ def _run(arguments: Sequence[str]) -> int:
     open_closed_streams()
     if arguments == ["--version"]:  # answered before anything heavier is imported
         return _version()
+    if COMPLETION in os.environ:
+        from zcore.completion import answer
+
+        return answer(os.environ[COMPLETION])
     from zcore.program import run
 
     return run(arguments)

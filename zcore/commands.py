@@ -6,17 +6,18 @@ stands for is imported when it is used.
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from zcore.builtin import GROUP as OWN_HEADING
 from zcore.errors import Failed, UsageError
 from zcore.targets import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from zcore.plugins import Plugins
     from zcore.values import Command
 
 
@@ -25,6 +26,7 @@ def kebab(name: str) -> str:
     return name.replace("_", "-")
 
 
+MOST_EXAMPLES = 8
 HELP_NAMES = ["-h", "--help"]
 
 # what is passed on from the program to every command and sub-command below it
@@ -36,17 +38,15 @@ CONTEXT_SETTINGS = {
 
 
 class CommandGroup(click.Group):
-    """`zops` itself: lists its commands without importing them.
+    """`zops` itself: lists the commands of `plugins` without importing them.
 
-    `provider` says in words whose a command is; `running` is the one that was used.
+    `running` is the one that was used.
     """
 
-    def __init__(
-        self, commands: Sequence[Command], provider: Callable[[object], str], **attributes: Any
-    ) -> None:
+    def __init__(self, plugins: Plugins, **attributes: Any) -> None:
         super().__init__(context_settings=CONTEXT_SETTINGS, **attributes)
-        self._promised = {command.name: command for command in commands}
-        self._provider = provider
+        self._promised = {command.name: command for command in plugins.commands()}
+        self._plugins = plugins
         self.running: Command | None = None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -61,11 +61,11 @@ class CommandGroup(click.Group):
         promised = self._promised.get(kebab(cmd_name))
         if promised is None:
             return None
-        found = resolve(promised.target, owner=lambda: self._provider(promised))
+        found = resolve(promised.target, owner=lambda: self._plugins.provider(promised))
         if not isinstance(found, click.Command):
-            kind = type(found).__name__
+            owner, kind = self._plugins.provider(promised), type(found).__name__
             raise Failed(
-                f"{self._provider(promised)}: {promised.target!r} is a {kind}, not a click command",
+                f"{owner}: {promised.target!r} is a {kind}, not a click command",
                 hint="mend or reinstall the plugin, or switch it off with --disable-plugin",
                 code="broken-target",
             )
@@ -78,17 +78,27 @@ class CommandGroup(click.Group):
         """The command that the first of `args` names. Raises `UsageError` with a suggestion."""
         name = kebab(args[0])
         command = self.get_command(ctx, name)
-        if command is None and not ctx.resilient_parsing:
+        if command is None:
             raise UsageError(f"there is no command {args[0]!r}", hint=self._suggestion(name))
         self.running = self._promised.get(name)
-        return name if command else None, command, args[1:]
+        return name, command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands, under the headings that they asked for."""
-        by_heading = sorted(self._promised.values(), key=lambda command: command.group)
-        for heading, commands in groupby(by_heading, key=lambda command: command.group):
-            with formatter.section(heading or "Commands"):
-                formatter.write_dl([(command.name, command.help) for command in commands])
+        """The commands, under the headings that they asked for; the core's own are the last."""
+        by_heading: dict[str, list[Command]] = {}
+        for command in self._promised.values():
+            by_heading.setdefault(self._heading(command), []).append(command)
+        for heading in sorted(by_heading, key=lambda name: (name == OWN_HEADING, name.casefold())):
+            with formatter.section(heading):
+                formatter.write_dl([(one.name, one.help) for one in by_heading[heading]])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Some examples, and where there are more."""
+        examples = [command.example for command in self._promised.values() if command.example]
+        if examples:
+            with formatter.section("Examples"):
+                formatter.write_text("\b\n" + "\n".join(examples[:MOST_EXAMPLES]))
+        super().format_epilog(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Completions of a shell: the names, again without importing anything."""
@@ -98,12 +108,19 @@ class CommandGroup(click.Group):
         items = [CompletionItem(command.name, help=command.help) for command in names]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
+    def _heading(self, command: Command) -> str:
+        return command.group or self._plugins.plugin_of(command) or OWN_HEADING
+
     def _suggestion(self, name: str) -> str:
         from difflib import get_close_matches
 
         close = get_close_matches(name, self._promised)
-        meant = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-        return f"{meant}see 'zops --help'"
+        return f"{did_you_mean(close)} see 'zops --help'" if close else "see 'zops --help'"
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """The question whether one of `names` was meant."""
+    return f"did you mean {' or '.join(map(repr, names))}?"
 
 
 def _adopt(command: click.Command) -> None:

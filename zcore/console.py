@@ -5,6 +5,7 @@ stdout belongs to the result of the command, and only the core writes it (`zcore
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +16,10 @@ from zcore.text import mask_passwords, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+# of what a line begins with, as the numbers of terminals
+COLOURS = {"zops: error:": 31, "zops: warning:": 33, "zops: finding:": 33, "hint:": 36}
 
 
 class Progress(Protocol):
@@ -114,7 +119,22 @@ class _Hidden:
 
 def write_line(text: str) -> None:
     """Write `text` to stderr as one line, with the passwords of URLs masked."""
-    sys.stderr.write(f"{mask_passwords(one_line(text))}\n")
+    line = mask_passwords(one_line(text))
+    sys.stderr.write(f"{_emphasized(line) if _shows_colours() else line}\n")
+
+
+def _shows_colours() -> bool:
+    """Is there a terminal, and nobody who asked for no colours (NO_COLOR)?"""
+    unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return not unwanted and sys.stderr.isatty()
+
+
+def _emphasized(line: str) -> str:
+    """`line` with a colour for what it begins with, when that says how grave it is."""
+    for start, colour in COLOURS.items():
+        if line.startswith(start):
+            return f"\x1b[1;{colour}m{start}\x1b[0m{line.removeprefix(start)}"
+    return line
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

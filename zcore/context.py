@@ -58,6 +58,11 @@ class Context:
         return Database.open(self.settings)
 
     @property
+    def used_database(self) -> Database | None:
+        """The database when it was connected to already; None when nobody asked for it."""
+        return self.__dict__.get("database")
+
+    @property
     def existing_database(self) -> Database | None:
         """The database for a command that must not make one: None when first use would.
 

@@ -9,11 +9,14 @@ import click
 from zcore.commands import HELP_NAMES, json_option, kebab
 from zcore.errors import UsageError
 from zcore.frozen import frozen
+from zcore.options import PluginName
 from zcore.settings import Flags
 from zcore.settings_table import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
 
 
 @frozen
@@ -34,6 +37,7 @@ def declared_options() -> list[click.Parameter]:
         click.Option(
             ["--config"],
             metavar="FILE",
+            shell_complete=_files,
             help="The configuration file, instead of the first of ./zops.toml, the user's and "
             "/etc/zops/zops.toml.  [env var: ZOPS_CONFIG]",
         ),
@@ -48,6 +52,7 @@ def declared_options() -> list[click.Parameter]:
             ["--disable-plugin"],
             metavar="NAME",
             multiple=True,
+            type=PluginName(),
             help="Leave a plugin out; * leaves all out. Can be given several times.  "
             f"[env var: {BY_NAME['disabled_plugins'].env}, with commas]",
         ),
@@ -55,10 +60,11 @@ def declared_options() -> list[click.Parameter]:
     ]
 
 
-def parse_global_options(arguments: Sequence[str]) -> GlobalOptions:
+def parse_global_options(arguments: Sequence[str], *, completing: bool = False) -> GlobalOptions:
     """Take apart what comes before the command. Raises `click.UsageError` or ours.
 
-    This happens before the plugins are loaded, because it may say which ones not to load.
+    This happens before the plugins are loaded, because it may say which ones not to load. A line
+    that is still being typed (`completing`) may break off anywhere.
     """
     help_option = click.Option(HELP_NAMES, is_flag=True)
     parser = click.Command("zops", params=[*declared_options(), help_option], add_help_option=False)
@@ -68,6 +74,7 @@ def parse_global_options(arguments: Sequence[str]) -> GlobalOptions:
         allow_interspersed_args=False,
         allow_extra_args=True,
         token_normalize_func=kebab,
+        resilient_parsing=completing,
     )
     given = context.params
     return GlobalOptions(
@@ -89,6 +96,15 @@ def _flags(given: dict[str, object]) -> Flags:
     if isinstance(names, tuple) and names:
         flags["disabled_plugins"] = names
     return flags
+
+
+def _files(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Lets the shell complete the name of a file."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 def _not_empty(option: str, value: object) -> str:

@@ -318,7 +318,7 @@ def _cannot_be_asked(record: PluginRecord, hook_name: str, error: BaseException)
 
 
 def _check_command(command: Command) -> None:
-    words = (command.name, command.target, command.help, command.group)
+    words = (command.name, command.target, command.help, command.group, command.example)
     if not all(isinstance(word, str) for word in words):
         raise TypeError(f"returned a Command with something other than text: {one_line(command)}")
     if not _is_kebab(command.name):

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from zcore.builtin import COMMANDS
-from zcore.commands import CommandGroup
+from zcore.command_line import PROGRAM, command_line
+from zcore.commands import did_you_mean
 from zcore.console import Console, write_line
 from zcore.context import Context, set_current
 from zcore.errors import ExitCode, Failed, Interrupted, Refused, UsageError, ZopsError
-from zcore.global_options import GlobalOptions, declared_options, parse_global_options
+from zcore.global_options import GlobalOptions, parse_global_options
 from zcore.plugin_loading import EVERY
 from zcore.plugins import Plugins
+from zcore.realm_names import refresh
 from zcore.report import Output
 from zcore.settings import Settings
 from zcore.signals import StopFlag, watched
@@ -28,7 +30,7 @@ from zcore.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMPLETION = "_ZOPS_COMPLETE"  # what a shell sets when it asks for completions
+    from zcore.commands import CommandGroup
 
 # these help to find out what is wrong with the settings, so they must work all the same
 TOLERANT = {"doctor", "plugins", "settings"}
@@ -69,7 +71,9 @@ class Run:
         context = Context(settings, console, plugins, stop)
         set_current(context)
         try:
-            return self._invoke(context, list(options.rest))
+            result = self._invoke(context, list(options.rest))
+            refresh(context)
+            return result
         finally:
             context.close()
 
@@ -82,11 +86,8 @@ class Run:
     def _load_plugins(
         self, settings: Settings, options: GlobalOptions, console: Console
     ) -> Plugins:
-        completing = COMPLETION in os.environ
         self.plugins = Plugins.load(
-            disabled=settings.disabled_plugins,
-            core_commands=COMMANDS,
-            warn=console.debug if completing else console.warn,
+            disabled=settings.disabled_plugins, core_commands=COMMANDS, warn=console.warn
         )
         for name in options.flags.get("disabled_plugins", ()):
             if name not in {*self.plugins.names, EVERY}:
@@ -94,21 +95,10 @@ class Run:
         return self.plugins
 
     def _invoke(self, context: Context, arguments: list[str]) -> Result:
-        self.group = CommandGroup(
-            context.plugins.commands(),
-            context.plugins.provider,
-            name="zops",
-            params=declared_options(),
-            help="Tools for people who run Zulip organizations.",
-            epilog="'zops COMMAND --help' tells more about a command.",
-        )
-        if COMPLETION in os.environ:
-            from click.shell_completion import shell_complete
-
-            raise Ended(shell_complete(self.group, {}, "zops", COMPLETION, os.environ[COMPLETION]))
+        self.group = command_line(context.plugins)
         try:
             with (
-                self.group.make_context("zops", arguments) as click_context,
+                self.group.make_context(PROGRAM, arguments) as click_context,
                 watched(context.stop, context.console.warn, self._last_words),
             ):
                 return _result(self.group.invoke(click_context))
@@ -203,8 +193,7 @@ def _failed(error: BaseException, this: Run) -> int:
         case ZopsError():
             return output.fail(error, error.exit_code)
         case click.UsageError():
-            message = error.format_message()
-            return output.fail(UsageError(message, hint=_help_hint(error)), ExitCode.USAGE)
+            return output.fail(_usage_error(error), ExitCode.USAGE)
         case click.ClickException():
             return output.fail(Failed(error.format_message()), ExitCode.FAILED)
         case click.Abort() | KeyboardInterrupt():
@@ -215,6 +204,14 @@ def _failed(error: BaseException, this: Run) -> int:
         case OSError() if stdout_takes_nothing(error):  # the help, and what plugins print
             return not_written(error)
     return _bug(error, this)
+
+
+def _usage_error(error: click.UsageError) -> UsageError:
+    """What click has against the command line, in our form; what it takes for meant is a hint."""
+    close = getattr(error, "possibilities", None)
+    if not close:
+        return UsageError(error.format_message(), hint=_help_hint(error))
+    return UsageError(error.message, hint=f"{did_you_mean(close)} {_help_hint(error)}")
 
 
 def _help_hint(error: click.UsageError) -> str:

@@ -24,13 +24,15 @@ class Command:
     """A command line of `zops`: a promise of a click command.
 
     `name` in kebab case; `target` names a `click.Command` or `click.Group`; `help` is the one
-    line that `zops --help` shows; `group` a heading to list it under.
+    line that `zops --help` shows; `group` a heading to list it under, by default the plugin's name.
+    `example` is a command line that `zops --help` ends with, for those that people come for.
     """
 
     name: str
     target: str
     help: str
     group: str = ""
+    example: str = ""
 
 
 @frozen

@@ -86,23 +86,52 @@ class TestProgress:
 
     @pytest.mark.parametrize(("options", "shown"), [((), True), (("--quiet",), False)])
     def test_on_a_terminal(self, options: tuple[str, ...], shown: bool, zops: Zops) -> None:
-        screen, terminal = pty.openpty()
-        done = subprocess.run(
-            [zops.program, *options, "work"],
-            env=zops.environment | {"TERM": "xterm"},
-            stdout=subprocess.PIPE,
-            stderr=terminal,
-            check=True,
-        )
-        os.close(terminal)
-        written = b""
-        while chunk := _read(screen):
-            written += chunk
-        os.close(screen)
-        assert done.stdout == b"done\n"
+        written, stdout = on_a_terminal(zops, *options, "work")
+        assert stdout == b"done\n"
         assert (b"copying" in written) == shown
         assert (b"3/3" in written) == shown
         assert (b"half way" in written) == shown
+
+
+class TestColours:
+    """Where a line begins with how grave it is, and nowhere else."""
+
+    def test_on_a_terminal(self, zops: Zops) -> None:
+        written, _ = on_a_terminal(zops, "nonsense", check=False)
+        error, hint = written.splitlines()
+        assert error == b"\x1b[1;31mzops: error:\x1b[0m there is no command 'nonsense'"
+        assert hint.startswith(b"\x1b[1;36mhint:\x1b[0m ")
+
+    @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+    def test_that_nobody_wants(self, variables: dict[str, str], zops: Zops) -> None:
+        written, _ = on_a_terminal(zops, "nonsense", check=False, **variables)
+        assert written.startswith(b"zops: error: ")
+        assert b"\x1b" not in written
+
+    @pytest.mark.parametrize("arguments", [["nonsense"], ["--help"], ["export", "--help"]], ids=str)
+    def test_without_a_terminal(self, arguments: list[str], zops: Zops) -> None:
+        done = zops(*arguments, check=False, env={"TERM": "xterm", "FORCE_COLOR": "1"})
+        assert "\x1b" not in done.stdout + done.stderr
+
+
+def on_a_terminal(
+    zops: Zops, *arguments: str, check: bool = True, **variables: str
+) -> tuple[bytes, bytes]:
+    """What `zops` writes to stderr, a terminal, and to stdout, a pipe."""
+    screen, terminal = pty.openpty()
+    done = subprocess.run(
+        [zops.program, *arguments],
+        env=zops.environment | {"TERM": "xterm"} | variables,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        check=check,
+    )
+    os.close(terminal)
+    written = b""
+    while chunk := _read(screen):
+        written += chunk
+    os.close(screen)
+    return written, done.stdout
 
 
 def _read(screen: int) -> bytes:

@@ -42,12 +42,12 @@ sys.exit(code)
 """
 
 
-def imported(*arguments: str) -> set[str]:
-    """The modules that `zops` with these arguments has imported in the end."""
+def imported(*arguments: str, **variables: str) -> set[str]:
+    """The modules that `zops` with these arguments and variables has imported in the end."""
     environment = {name: value for name, value in os.environ.items() if name != "ZOPS_HOME"}
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *arguments],
-        env=environment | {"ZOPS_HOME": "/nowhere"},
+        env=environment | {"ZOPS_HOME": "/nowhere"} | variables,
         capture_output=True,
         text=True,
         check=True,

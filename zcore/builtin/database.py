@@ -25,6 +25,11 @@ def init() -> Result:
     """Create Zulip's tables, in a new SQLite file or an empty PostgreSQL database.
 
     Refused when there are tables already.
+
+    \b
+    Examples:
+      zops db init
+      zops --database postgresql://zulip@localhost/zulip db init
     """
     from zcore.schema import SERVER_VERSION
 
@@ -38,7 +43,12 @@ def init() -> Result:
 
 @db.command()
 def check() -> Result:
-    """Compare the database's tables with those that zops knows."""
+    """Compare the database's tables with those that zops knows.
+
+    \b
+    Examples:
+      zops --database postgresql:///zulip db check
+    """
     from zcore.schema import SERVER_VERSION
     from zcore.schema.compare import differences
 

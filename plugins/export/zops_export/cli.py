@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zcore import Result, UsageError, current
+from zcore import Result, UsageError, current, realm_option
 
 if TYPE_CHECKING:
     from zops_export.selection import Mode
@@ -23,7 +23,7 @@ def _cores() -> int:
 
 
 @click.command()
-@click.option("-r", "--realm", required=True, metavar="R", help="Subdomain, or id:N, or ''.")
+@realm_option()
 @click.option(
     "--output",
     type=A_PATH,
@@ -113,6 +113,7 @@ def import_(
     Examples:
       zops import acme /backup/acme.tar.gz
       zops import acme /backup/acme.tar.gz --dry-run
+      zops import acme-test /tmp/acme --name "Acme, a copy to try things out"
     """
     from zops_export.import_job import ImportOptions
     from zops_export.importing import import_realm
@@ -129,6 +130,11 @@ def verify(path: Path) -> Result:
     Looks at its structure, at every reference between rows, at every attachment and file record,
     and at the checksums of its manifest when it has one. Works on any export, also one that a
     Zulip server made, and needs no database.
+
+    \b
+    Examples:
+      zops verify /backup/acme.tar.gz
+      zops verify /tmp/acme --json
     """
     from zops_export.verifying import verify_export
 
@@ -143,7 +149,13 @@ def verify(path: Path) -> Result:
     help="Work in this new folder.  [default: a new one in the temporary folder]",
 )
 def demo(folder: Path | None) -> Result:
-    """Create, import, export, verify and work a queue: the main job, on throw-away data."""
+    """Create, import, export, verify and work a queue: the main job, on throw-away data.
+
+    \b
+    Examples:
+      zops demo
+      zops demo --folder /tmp/zops-demo
+    """
     from zops_export.demo import run_demo
 
     return run_demo(current(), folder)

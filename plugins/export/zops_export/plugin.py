@@ -19,8 +19,20 @@ def zops_commands() -> list[Command]:
     """Export, import, verify, and a demonstration of all of it."""
     cli = "zops_export.cli"
     return [
-        Command("export", f"{cli}:export", "Write all of an organization's data to a file.", GROUP),
-        Command("import", f"{cli}:import_", "Bring an exported organization in.", GROUP),
+        Command(
+            "export",
+            f"{cli}:export",
+            "Write all of an organization's data to a file.",
+            GROUP,
+            example="zops export --realm acme --output acme.tar.gz",
+        ),
+        Command(
+            "import",
+            f"{cli}:import_",
+            "Bring an exported organization in.",
+            GROUP,
+            example="zops import acme acme.tar.gz --dry-run",
+        ),
         Command("verify", f"{cli}:verify", "Say whether an export is whole and coherent.", GROUP),
         Command("demo", f"{cli}:demo", "Show the main job on throw-away data.", GROUP),
     ]

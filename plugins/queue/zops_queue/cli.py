@@ -71,6 +71,11 @@ def publish(queue_name: str, path: str, raw: bool) -> Result:
 
     They are JSON objects, one a line. All lines are checked first; when one is wrong, nothing is
     published.
+
+    \b
+    Examples:
+      zops queue publish user_activity events.jsonl
+      echo '{"n": 1}' | zops queue publish noop
     """
     from zops_queue import commands
 
@@ -81,7 +86,12 @@ def publish(queue_name: str, path: str, raw: bool) -> Result:
 @click.argument("queue_name", metavar="QUEUE")
 @click.option("--count", metavar="N", type=COUNT, default=10, help="Show at most N events.")
 def peek(queue_name: str, count: int) -> Result:
-    """Show the first events of QUEUE and leave them there."""
+    """Show the first events of QUEUE and leave them there.
+
+    \b
+    Examples:
+      zops queue peek user_activity --count 3
+    """
     from zops_queue import commands
 
     return commands.peek(current(), queue_name, count)
@@ -91,7 +101,12 @@ def peek(queue_name: str, count: int) -> Result:
 @click.argument("queue_name", metavar="QUEUE")
 @click.option("--count", metavar="N", type=COUNT, default=20, help="Show at most N dead letters.")
 def dead(queue_name: str, count: int) -> Result:
-    """Show the events of QUEUE that were given up, and why."""
+    """Show the events of QUEUE that were given up, and why.
+
+    \b
+    Examples:
+      zops queue dead user_activity --count 3
+    """
     from zops_queue import commands
 
     return commands.dead(current(), queue_name, count)
@@ -104,6 +119,10 @@ def purge(queue_name: str, yes: bool) -> Result:
     """Throw away what is ready or delayed in QUEUE.
 
     Events that a worker has in hand and dead letters stay.
+
+    \b
+    Examples:
+      zops queue purge noop --yes
     """
     from zops_queue import commands
 

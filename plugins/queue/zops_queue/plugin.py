@@ -35,6 +35,7 @@ def zops_commands() -> list[Command]:
             "zops_queue.cli:process_queue",
             "Handle the events of queues.",
             group="Queues",
+            example="zops process-queue --all",
         ),
         Command(
             "queue",

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zcore import Result, UsageError, current
+from zcore import RealmName, Result, UsageError, current, realm_option
 from zcore.organizations.codes import ROLES_BY_NAME
 from zops_realm.password_options import password_options
 
 if TYPE_CHECKING:
     from zops_realm.password_input import PasswordSource
-
-REALM_HELP = "Subdomain of the organization ('' for the root domain), or id:N."
 
 
 @click.command("create-realm")
@@ -49,6 +47,12 @@ def create_realm(
     """Create the organization NAME and its owner, whole or not at all.
 
     What is not given is asked for at the terminal.
+
+    \b
+    Examples:
+      zops create-realm "Acme Corp" --string-id acme
+      zops create-realm Acme ann@example.com "Ann Lee" --string-id acme --password-file ann.txt
+      zops create-realm Acme ann@example.com "Ann Lee" --no-password --dry-run
     """
     from zops_realm import create_realm as work
 
@@ -68,7 +72,7 @@ def create_realm(
 @click.command("create-user")
 @click.argument("email_argument", metavar="[EMAIL]", required=False)
 @click.argument("full_name_argument", metavar="[FULL_NAME]", required=False)
-@click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
+@realm_option()
 @click.option("--email", help="The user's e-mail address.")
 @click.option("--full-name", help="The user's name.")
 @click.option(
@@ -94,6 +98,12 @@ def create_user(
     """Create an account in an organization.
 
     What is not given is asked for at the terminal.
+
+    \b
+    Examples:
+      zops create-user --realm acme bob@example.com "Bob Ray"
+      zops create-user -r acme eve@example.com "Eve Moss" --role admin --no-password
+      pass show bob | zops create-user -r acme bob@example.com "Bob Ray" --password-stdin
     """
     from zops_realm import create_user as work
 
@@ -124,9 +134,15 @@ def realm_list() -> Result:
 
 
 @realm.command("show")
-@click.argument("reference", metavar="R")
+@click.argument("reference", metavar="R", type=RealmName())
 def realm_show(reference: str) -> Result:
-    """Show the organization R: a subdomain ('' for the root domain), or id:N."""
+    """Show the organization R: a subdomain ('' for the root domain), or id:N.
+
+    \b
+    Examples:
+      zops realm show acme
+      zops realm show id:3 --json
+    """
     from zops_realm.realm_views import show_realm
 
     return show_realm(current(), reference)
@@ -138,7 +154,7 @@ def user() -> None:
 
 
 @user.command("list")
-@click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
+@realm_option()
 @click.option("--all", "everyone", is_flag=True, help="Bots and deactivated accounts as well.")
 def user_list(realm: str, everyone: bool) -> Result:
     """List the people of an organization."""
@@ -148,10 +164,16 @@ def user_list(realm: str, everyone: bool) -> Result:
 
 
 @user.command("show")
-@click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
+@realm_option()
 @click.argument("account", metavar="USER")
 def user_show(realm: str, account: str) -> Result:
-    """Show one account: USER is its e-mail address, or id:N."""
+    """Show one account: USER is its e-mail address, or id:N.
+
+    \b
+    Examples:
+      zops user show --realm acme ann@example.com
+      zops user show -r acme id:9 --json
+    """
     from zops_realm.user_views import show_user
 
     return show_user(current(), realm, account)

@@ -25,8 +25,15 @@ def zops_commands() -> Iterable[Command]:
             "zops_realm.cli:create_realm",
             "Create an organization and its owner.",
             GROUP,
+            example="zops create-realm Acme ann@example.com 'Ann Lee' --string-id acme",
         ),
-        Command("create-user", "zops_realm.cli:create_user", "Create an account.", GROUP),
+        Command(
+            "create-user",
+            "zops_realm.cli:create_user",
+            "Create an account.",
+            GROUP,
+            example="zops create-user --realm acme bob@example.com 'Bob Ray'",
+        ),
         Command("realm", "zops_realm.cli:realm", "Look at organizations.", GROUP),
         Command("user", "zops_realm.cli:user", "Look at accounts.", GROUP),
     ]

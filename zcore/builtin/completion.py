@@ -1,0 +1,28 @@
+"""`zops completion`."""
+
+from __future__ import annotations
+
+import click
+
+from zcore.completion import SHELLS, script
+from zcore.values import Result
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> Result:
+    """Print the script with which SHELL completes command lines of zops.
+
+    It completes commands, those of plugins too, options, and the names of plugins and
+    organizations. These are the ones that commands have last seen in the database: to complete a
+    line, zops connects to nothing.
+
+    \b
+    Examples:
+      zops completion bash > ~/.local/share/bash-completion/completions/zops
+      zops completion zsh > ~/.zfunc/_zops      (a folder of $fpath)
+      zops completion fish > ~/.config/fish/completions/zops.fish
+      source <(zops completion bash)            (for this shell only)
+    """
+    text = script(shell)
+    return Result({"shell": shell, "script": text}, text=text.rstrip("\n"))
