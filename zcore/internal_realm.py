@@ -16,7 +16,14 @@ from zcore.errors import Refused
 from zcore.identifiers import unusable_password
 from zcore.organizations.accounts import NewAccount, insert_accounts
 from zcore.organizations.audit import AuditEntry, write_audit_entries
-from zcore.organizations.codes import AUDIT_NEW_VALUE, AUDIT_OLD_VALUE, AuditEvent, BotType, Role
+from zcore.organizations.codes import (
+    AUDIT_NEW_VALUE,
+    AUDIT_OLD_VALUE,
+    INTERNAL_REALM,
+    AuditEvent,
+    BotType,
+    Role,
+)
 from zcore.organizations.realms import InsertedRealm, NewRealm, insert_realm
 from zcore.organizations.system_bots import EMAIL_GATEWAY_BOT, SYSTEM_BOTS, WELCOME_BOT
 from zcore.organizations.system_groups import RoleHolder, add_to_role_groups
@@ -27,7 +34,6 @@ from zcore.schema.users import zerver_userprofile
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-INTERNAL_REALM = "zulipinternal"
 INTERNAL_REALM_NAME = "System bot realm"
 CLIENTS = ("Internal", "website", "ZulipMobile", "ZulipElectron")
 

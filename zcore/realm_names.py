@@ -65,7 +65,7 @@ def _is_plain(name: str) -> bool:
 def _names(database: Database) -> list[str]:
     from sqlalchemy import text
 
-    from zcore.internal_realm import INTERNAL_REALM
+    from zcore.organizations.codes import INTERNAL_REALM
 
     postgres = database.dialect == "postgresql"
     patience = "SET LOCAL statement_timeout" if postgres else "PRAGMA busy_timeout"

@@ -100,6 +100,8 @@ LINES = {
     "zops acme-tools greet --realm a": ["acme"],
     "zops acme-tools greet ": ["acme", "lear"],
     "zops acme-tools greet acme ": [],
+    "zops process-queue user_activity no": ["noop"],
+    "zops queue peek no": ["noop"],
     "zops completion ": ["bash", "fish", "zsh"],
     "zops import ": [],
     "zops nonsense ": [],

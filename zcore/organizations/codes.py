@@ -1,4 +1,4 @@
-"""The numbers that Zulip stores for roles, events and kinds."""
+"""The numbers that Zulip stores for roles, events and kinds, and the name of its own realm."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+INTERNAL_REALM = "zulipinternal"  # its subdomain
 
 
 class Role(enum.IntEnum):

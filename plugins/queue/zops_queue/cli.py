@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-import click
+from typing import TYPE_CHECKING
 
-from zcore import Result, current
+import click
+from click.types import StringParamType
+
+from zcore import Result, Worker, current
+from zcore.options import completions
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COUNT = click.IntRange(min=1)
 PREFETCH = click.IntRange(min=1, max=65_535)
 
 
+class QueueName(StringParamType):
+    """A queue; completes those that there are workers for."""
+
+    name = "queue"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The queues that begin with `incomplete`."""
+        workers = current().plugins.available("zops_queue_workers", Worker)
+        return completions((worker.queue for _, worker in workers), incomplete)
+
+
+QUEUE = QueueName()
+
+
 @click.command("process-queue")
-@click.argument("queues", metavar="[QUEUE]...", nargs=-1)
-@click.option("--queue-name", "named", metavar="Q", multiple=True, help="A queue to process.")
+@click.argument("queues", metavar="[QUEUE]...", nargs=-1, type=QUEUE)
+@click.option(
+    "--queue-name", "named", metavar="Q", type=QUEUE, multiple=True, help="A queue to process."
+)
 @click.option("--all", "everything", is_flag=True, help="All queues whose workers are ready.")
 @click.option("--multi-threaded", is_flag=True, help="A thread for each queue.")
 @click.option("--worker-num", metavar="N", default=0, help="A number to tell workers apart.")
@@ -63,7 +88,7 @@ def list_queues() -> Result:
 
 
 @queue.command()
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", type=QUEUE)
 @click.argument("path", metavar="[FILE|-]", default="-")
 @click.option("--raw", is_flag=True, help="Send the lines as they are, whatever they hold.")
 def publish(queue_name: str, path: str, raw: bool) -> Result:
@@ -83,7 +108,7 @@ def publish(queue_name: str, path: str, raw: bool) -> Result:
 
 
 @queue.command()
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", type=QUEUE)
 @click.option("--count", metavar="N", type=COUNT, default=10, help="Show at most N events.")
 def peek(queue_name: str, count: int) -> Result:
     """Show the first events of QUEUE and leave them there.
@@ -98,7 +123,7 @@ def peek(queue_name: str, count: int) -> Result:
 
 
 @queue.command()
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", type=QUEUE)
 @click.option("--count", metavar="N", type=COUNT, default=20, help="Show at most N dead letters.")
 def dead(queue_name: str, count: int) -> Result:
     """Show the events of QUEUE that were given up, and why.
@@ -113,7 +138,7 @@ def dead(queue_name: str, count: int) -> Result:
 
 
 @queue.command()
-@click.argument("queue_name", metavar="QUEUE")
+@click.argument("queue_name", metavar="QUEUE", type=QUEUE)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def purge(queue_name: str, yes: bool) -> Result:
     """Throw away what is ready or delayed in QUEUE.

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 
 from zcore import Change, Context, Refused, Result, ZopsError
 from zcore.identifiers import unusable_password
-from zcore.internal_realm import INTERNAL_REALM
-from zcore.organizations.codes import ROLE_NAMES, EmailVisibility, Role
+from zcore.organizations.codes import INTERNAL_REALM, ROLE_NAMES, EmailVisibility, Role
 from zcore.organizations.hosts import display_email_host
 from zcore.organizations.lookup import Realm, describe, find_realm
 from zcore.schema.realms import zerver_realmuserdefault
