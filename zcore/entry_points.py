@@ -20,6 +20,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
+    from typing import Protocol
+
+    class Installed(Protocol):
+        """An entry point: ours, or that of `importlib.metadata`."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def value(self) -> str: ...
+        @property
+        def module(self) -> str: ...
+        @property
+        def dist(self) -> Distribution | None: ...
+        def load(self) -> object: ...
+
 
 FILE = "entry_points.txt"
 KINDS = (".dist-info", ".egg-info")
@@ -34,23 +49,22 @@ class EntryPoint:
     """A name, and the module or object that it stands for (`"package.module:attribute"`).
 
     `source` is the folder with the metadata of the distribution that it comes from, or that
-    distribution itself.
+    distribution itself, or None.
     """
 
-    def __init__(self, name: str, value: str, source: str | Distribution) -> None:
+    def __init__(self, name: str, value: str, source: str | Distribution | None) -> None:
         self.name = name
         self.value = value
-        self._source = source
+        self.source = source
 
     @property
-    def dist(self) -> Distribution:
+    def dist(self) -> Distribution | None:
         """The distribution that it comes from. Imports `importlib.metadata`."""
-        if isinstance(self._source, str):
-            from importlib.metadata import PathDistribution
-            from pathlib import Path
+        if not isinstance(self.source, str):
+            return self.source
+        from importlib.metadata import Distribution
 
-            self._source = PathDistribution(Path(self._source))
-        return self._source
+        return Distribution.at(self.source)
 
     @property
     def module(self) -> str:
@@ -167,7 +181,7 @@ def _as_importlib_finds_them(group: str) -> Iterator[EntryPoint]:
 
     seen: set[str] = set()
     for distribution in distributions():
-        known_as = _normalized(identity(distribution)[0])
+        known_as = _normalized(_identity_of(distribution)[0])
         if known_as in seen:
             continue
         if known_as != UNKNOWN:
@@ -183,10 +197,43 @@ def _text_of(distribution: Distribution) -> str:
         return ""  # it is not text
 
 
-def identity(distribution: Distribution | None) -> tuple[str, str]:
-    """Name and version of a distribution; "unknown" and "" when its metadata does not say."""
-    if distribution is None:
-        return UNKNOWN, ""
+def identity(point: Installed) -> tuple[str, str]:
+    """Name and version of the distribution that `point` comes from.
+
+    "unknown" and "" when its metadata does not say.
+    """
+    if isinstance(point, EntryPoint) and isinstance(point.source, str):
+        header = _header(point.source)
+        return header.get("name", UNKNOWN), header.get("version", "")
+    return _identity_of(point.dist) if point.dist is not None else (UNKNOWN, "")
+
+
+def location(point: Installed) -> str:
+    """The folder that the distribution of `point` is installed in; "" when it has none."""
+    if isinstance(point, EntryPoint) and isinstance(point.source, str):
+        return os.path.dirname(point.source)
+    return str(point.dist.locate_file("")) if point.dist is not None else ""
+
+
+def _header(folder: str) -> dict[str, str]:
+    """What stands above the first empty line of a distribution's metadata, keys in lower case."""
+    header: dict[str, str] = {}
+    for name in ("METADATA", "PKG-INFO"):
+        try:
+            with open(os.path.join(folder, name), errors="backslashreplace") as file:
+                for line in iter(file.readline, ""):
+                    key, colon, value = line.partition(":")
+                    if not line.strip():
+                        break
+                    if colon and not key[0].isspace():  # it would belong to the line above
+                        header.setdefault(key.lower(), value.strip())
+        except OSError:
+            continue
+        return header
+    return header
+
+
+def _identity_of(distribution: Distribution) -> tuple[str, str]:
     try:
         metadata = distribution.metadata
     except (OSError, ValueError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import pluggy
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zcore.plugin_record import PluginRecord
 
 Value = TypeVar("Value")
+HOOKABLE = (FunctionType, MethodType, staticmethod, classmethod)
 
 
 @frozen
@@ -41,12 +42,22 @@ class Ran:
 Watcher = Callable[[Ran], None]
 
 
+class _Manager(pluggy.PluginManager):
+    """pluggy's looks long at each name in a module, and most are none of a function."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """What the mark on `name` says; None when it is no hook."""
+        if isinstance(plugin, ModuleType) and not isinstance(vars(plugin).get(name), HOOKABLE):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 class Hooks:
     """The hooks of the core and of the plugins, and the implementations of the active plugins."""
 
     def __init__(self, records: Mapping[str, PluginRecord]) -> None:
         self._records = records
-        self._manager = pluggy.PluginManager("zops")
+        self._manager = _Manager("zops")
         self._manager.add_hookspecs(hookspecs)
         self.watcher: Watcher | None = None
         self._add_hookspecs()

@@ -47,7 +47,7 @@ def _settle_duplicates(records: list[PluginRecord]) -> None:
 
 def _precedence(record: PluginRecord) -> tuple[bool, str]:
     """Our own distribution first, then by the distribution's name."""
-    distribution, _ = identity(record.entry_point.dist)
+    distribution, _ = identity(record.entry_point)
     return not record.is_ours, distribution
 
 

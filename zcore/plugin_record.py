@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
-from zcore.entry_points import identity
+from zcore.entry_points import identity, location
 from zcore.frozen import frozen
 from zcore.text import describe, mask_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.metadata import Distribution
 
+    from zcore.entry_points import Installed
     from zcore.values import Command
-
-    class Installed(Protocol):
-        """An entry point: one of ours, or of `importlib.metadata`."""
-
-        @property
-        def name(self) -> str: ...
-        @property
-        def value(self) -> str: ...
-        @property
-        def module(self) -> str: ...
-        @property
-        def dist(self) -> Distribution | None: ...
-        def load(self) -> object: ...
-
 
 OWN_DISTRIBUTION = "zops-cli"
 Status = Literal["active", "disabled", "broken", "incompatible"]
@@ -79,12 +65,12 @@ class PluginRecord:
     @property
     def label(self) -> str:
         """How messages name it. Reads the distribution's metadata: not for the usual path."""
-        return f"plugin {self.name!r} ({' '.join(filter(None, identity(self.entry_point.dist)))})"
+        return f"plugin {self.name!r} ({' '.join(filter(None, identity(self.entry_point)))})"
 
     @property
     def is_ours(self) -> bool:
         """Does it come with zops itself? Reads the metadata, as above."""
-        return identity(self.entry_point.dist)[0] == OWN_DISTRIBUTION
+        return identity(self.entry_point)[0] == OWN_DISTRIBUTION
 
     @property
     def error(self) -> str:
@@ -110,7 +96,7 @@ class PluginRecord:
             self.fail(f"{doing}: {describe(error)}", exception=error)
 
     def info(self) -> PluginInfo:
-        distribution, version = identity(self.entry_point.dist)
+        distribution, version = identity(self.entry_point)
         return PluginInfo(
             name=self.name,
             version=version,
@@ -136,8 +122,7 @@ class PluginRecord:
         file = getattr(module, "__file__", None)
         if file:
             return str(file)
-        distribution = self.entry_point.dist
-        return str(distribution.locate_file("")) if distribution is not None else ""
+        return location(self.entry_point)
 
     def _traceback(self) -> str:
         if self.exception is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zcore.entry_points import EntryPoint, entry_points
+from zcore.entry_points import EntryPoint, entry_points, identity, location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -236,8 +236,53 @@ def _loaded(point: EntryPoint | importlib.metadata.EntryPoint) -> object:
         return None
 
 
-def test_knows_its_distribution(sites: Sites) -> None:
-    sites.add("zops_acme-1.0.dist-info")
+METADATA = {
+    "usual": b"Metadata-Version: 2.1\nName: Zops.Acme\nVersion: 1.0\nRequires: x\n\nName: no\n",
+    "lines of Windows": b"Name: zops-acme\r\nVersion: 1.0\r\n\r\n",
+    "in other letters": b"NAME:zops-acme\nversion:    1.0\n",
+    "several lines": b"License: a\n Name: no\n\tVersion: no\nName: zops-acme\nVersion: 1.0\n",
+    "said twice": b"Name: zops-acme\nName: other\nVersion: 1.0\n",
+    "no version": b"Name: zops-acme\n",
+    "no name": b"Version: 1.0\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("file", ["METADATA", "PKG-INFO"])
+@pytest.mark.parametrize("content", METADATA.values(), ids=METADATA)
+def test_knows_its_distribution(content: bytes, file: str, sites: Sites) -> None:
+    folder = sites.add("zops_acme-1.0.dist-info")
+    (folder / "METADATA").unlink()
+    (folder / file).write_bytes(content)
     (point,) = entry_points(GROUP)
-    assert point.dist.metadata["Name"] == "zops_acme"
-    assert str(point.dist.locate_file("")) == str(sites.first)
+    assert point.dist is not None
+    header = {key.lower(): value for key, value in reversed(point.dist.metadata.items())}
+    assert identity(point) == (header.get("name", "unknown"), header.get("version", ""))
+    assert location(point) == str(point.dist.locate_file("")) == str(sites.first)
+
+
+def test_distributions_without_metadata_are_unknown(sites: Sites) -> None:
+    folder = sites.add("zops_acme-1.0.dist-info")
+    (folder / "METADATA").write_bytes(b"Name: \xff\n")
+    (point,) = entry_points(GROUP)
+    assert identity(point) == ("\\xff", "")
+    (folder / "METADATA").unlink()
+    assert identity(point) == ("unknown", "")
+
+
+def test_of_another_source_are_known_as_well(sites: Sites) -> None:
+    _in_an_archive(sites)
+    (point,) = entry_points(GROUP)
+    assert identity(point) == ("zops-acme", "1.0")
+    assert location(point).startswith(str(sites.first))
+    lonely = importlib.metadata.EntryPoint("acme", "zops_acme", GROUP)
+    assert (identity(lonely), location(lonely)) == (("unknown", ""), "")
+
+
+def test_of_the_real_installation_are_of_the_distributions_that_importlib_names() -> None:
+    named = {
+        point.name: (point.dist.metadata["Name"], point.dist.metadata["Version"])
+        for point in importlib.metadata.entry_points(group=GROUP)
+        if point.dist is not None
+    }
+    assert {point.name: identity(point) for point in entry_points(GROUP)} == named

@@ -94,6 +94,10 @@ def test_help_of_a_command_imports_that_command(arguments: str, own: str) -> Non
     assert not modules & NOT_AT_FIRST
 
 
+def test_the_list_of_plugins_reads_metadata_without_importlib() -> None:
+    assert not imported("plugins", "list") & {"importlib.metadata", "email"}
+
+
 def test_the_version_is_answered_before_anything_is_imported() -> None:
     modules = imported("--version")
     assert not modules & {"click", "importlib.metadata", "zcore.plugins", "zcore.settings"}
