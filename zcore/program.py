@@ -71,9 +71,7 @@ class Run:
         context = Context(settings, console, plugins, stop)
         set_current(context)
         try:
-            result = self._invoke(context, list(options.rest))
-            refresh(context)
-            return result
+            return self._invoke(context, list(options.rest))
         finally:
             context.close()
 
@@ -101,7 +99,9 @@ class Run:
                 self.group.make_context(PROGRAM, arguments) as click_context,
                 watched(context.stop, context.console.warn, self._last_words),
             ):
-                return _result(self.group.invoke(click_context))
+                result = _result(self.group.invoke(click_context))
+                refresh(context)  # in here a signal cannot make a failure of what is done
+                return result
         except click.exceptions.Exit as ended:
             raise Ended(ended.exit_code) from ended
         except SystemExit as ended:

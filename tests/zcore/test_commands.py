@@ -7,8 +7,12 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
+from zcore.builtin import COMMANDS
+from zcore.targets import resolve
+from zcore.testing.plugins import plugins_of
 from zcore.version import __version__
 
 if TYPE_CHECKING:
@@ -107,6 +111,16 @@ class TestHelp:
         assert headings[0] == "Options"
         assert headings[1:3] == ["Acme", "lear"]
         assert headings[-2:] == ["zops itself", "Examples"]
+
+    def test_of_each_command_of_ours_has_examples(self) -> None:
+        commands = [(one.name, resolve(one.target)) for one in plugins_of({}, ours=True).commands()]
+        commands += [(one.name, resolve(one.target)) for one in COMMANDS]
+        without: list[str] = []
+        for name, command in commands:
+            assert isinstance(command, click.Command)
+            below = command.commands.values() if isinstance(command, click.Group) else [command]
+            without += [f"{name}: {one.name}" for one in below if "Examples:" not in str(one.help)]
+        assert without == []
 
     def test_ends_with_examples(self, zops: Zops) -> None:
         examples = zops("--help").stdout.partition("Examples:\n")[2]

@@ -102,6 +102,7 @@ LINES = {
     "zops acme-tools greet acme ": [],
     "zops process-queue user_activity no": ["noop"],
     "zops queue peek no": ["noop"],
+    "zops plugins show q": ["queue"],
     "zops completion ": ["bash", "fish", "zsh"],
     "zops import ": [],
     "zops nonsense ": [],

@@ -51,6 +51,11 @@ def doctor() -> Result:
     """Look for what is wrong: settings, data folder, database, plugins, and what plugins check.
 
     Nothing is written and nothing is created. Ends with exit code 5 when something is wrong.
+
+    \b
+    Examples:
+      zops doctor
+      zops --database postgresql:///zulip doctor --json
     """
     outer = current()
     context = LookingContext(outer.settings, outer.console, outer.plugins, outer.stop)

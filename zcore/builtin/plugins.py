@@ -12,6 +12,7 @@ from zcore.builtin.plugin_trace import TracingCommand, trace_command
 from zcore.commands import kebab
 from zcore.context import current
 from zcore.errors import UsageError
+from zcore.options import PluginName
 from zcore.values import Finding, Result
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ def list_plugins(wide: bool) -> Result:
     """List the installed plugins, also those that are switched off or broken.
 
     MS is how long its import and its hooks took, in milliseconds.
+
+    \b
+    Examples:
+      zops plugins list
+      zops plugins list --wide
     """
     context = current()
     infos = context.plugins.infos
@@ -39,7 +45,7 @@ def list_plugins(wide: bool) -> Result:
 
 
 @plugins.command(cls=TracingCommand)
-@click.argument("name")
+@click.argument("name", type=PluginName())
 @click.option(
     "--trace",
     metavar="COMMAND...",
@@ -47,7 +53,13 @@ def list_plugins(wide: bool) -> Result:
     "result. Everything after --trace is the command.",
 )
 def show(name: str, trace: tuple[str, ...] | None) -> Result:
-    """Show everything that the plugin NAME provides; of a broken one, where it failed."""
+    """Show everything that the plugin NAME provides; of a broken one, where it failed.
+
+    \b
+    Examples:
+      zops plugins show realm
+      zops plugins show realm --trace create-realm Acme --no-password --dry-run
+    """
     context = current()
     info = _installed(name)
     if trace is not None:
@@ -60,7 +72,7 @@ def show(name: str, trace: tuple[str, ...] | None) -> Result:
 
 
 @plugins.command()
-@click.argument("name", required=False)
+@click.argument("name", type=PluginName(), required=False)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -73,6 +85,11 @@ def check(name: str | None, timeout: float) -> Result:
 
     Each is looked at in a process of its own, so one that hangs or crashes is found too. When
     one already hangs as zops starts: zops --disable-plugin '*' plugins check NAME.
+
+    \b
+    Examples:
+      zops plugins check
+      zops plugins check acme --timeout 5
     """
     from zcore.builtin.plugin_check import check_plugin
 
@@ -110,6 +127,11 @@ def new(name: str, path: Path | None) -> Result:
     """Write the package of a new plugin NAME: to be installed, tested and changed.
 
     It has a command, a validator, a stage for exports and a setting, each with a test.
+
+    \b
+    Examples:
+      zops plugins new acme
+      zops plugins new acme --path ~/src/zops-acme
     """
     from zcore.builtin.plugin_scaffold import write_package
 

@@ -17,6 +17,11 @@ def settings() -> Result:
     """Show every setting, its value, and what gave it. Secrets are masked.
 
     The settings of plugins are named after their place in zops.toml.
+
+    \b
+    Examples:
+      zops settings
+      zops --config /etc/zops/test.toml settings --json
     """
     context = current()
     found = context.settings

@@ -81,7 +81,13 @@ def queue() -> None:
 
 @queue.command("list")
 def list_queues() -> Result:
-    """Show how full the queues are."""
+    """Show how full the queues are.
+
+    \b
+    Examples:
+      zops queue list
+      zops queue list --json
+    """
     from zops_queue import commands
 
     return commands.list_queues(current())

@@ -127,7 +127,13 @@ def realm() -> None:
 
 @realm.command("list")
 def realm_list() -> Result:
-    """List all organizations of the server."""
+    """List all organizations of the server.
+
+    \b
+    Examples:
+      zops realm list
+      zops realm list --json
+    """
     from zops_realm.realm_views import list_realms
 
     return list_realms(current())
@@ -157,7 +163,13 @@ def user() -> None:
 @realm_option()
 @click.option("--all", "everyone", is_flag=True, help="Bots and deactivated accounts as well.")
 def user_list(realm: str, everyone: bool) -> Result:
-    """List the people of an organization."""
+    """List the people of an organization.
+
+    \b
+    Examples:
+      zops user list --realm acme
+      zops user list -r acme --all
+    """
     from zops_realm.user_views import list_users
 
     return list_users(current(), realm, everyone=everyone)
