@@ -30,8 +30,10 @@ from zcore import (
     ImportJob,
     ImportSource,
     Interrupted,
+    PluginName,
     Problem,
     QueuedEvent,
+    RealmName,
     Refused,
     Result,
     Rewrite,
@@ -46,6 +48,7 @@ from zcore import (
     current,
     hookimpl,
     hookspec,
+    realm_option,
 )
 from zcore.broker import Event, Rejected, WorkContext, publish_events
 from zcore.files import LocalStore, StorePair
@@ -114,6 +117,14 @@ def zops_checks() -> list[Check]:
 def zops_committed(change: Change, context: Context) -> None:
     assert_type(change.user_ids, tuple[int, ...])
     context.console.note(f"{change.kind} in {change.string_id}")
+
+
+@click.command()
+@realm_option()
+@click.argument("plugin", type=PluginName())
+@click.option("--other", type=RealmName())
+def greet(realm: str, plugin: str, other: str | None) -> Result:
+    return Result({"realm": realm, "plugin": plugin, "other": other})
 
 
 @click.command()

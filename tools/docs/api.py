@@ -20,6 +20,7 @@ SECTIONS = {
     "zcore.hookspecs": "Hooks",
     "zcore.values": "Values",
     "zcore.context": "The running command",
+    "zcore.options": "Options of commands",
     "zcore.validation": "Validation",
     "zcore.jobs": "Jobs",
     "zcore.errors": "Errors",
