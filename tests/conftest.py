@@ -11,7 +11,7 @@ from tests.environments import build, new_environment
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["zcore.testing.plugin"]
+pytest_plugins = ["zcore.testing"]
 
 
 @pytest.fixture(scope="session")

@@ -100,12 +100,13 @@ def _named_when_slow(record: PluginRecord) -> Iterator[None]:
 def _alarm(ring: Callable[[], None]) -> Iterator[None]:
     """`ring` is called when what is inside takes too long. Costs a tenth of a thread that waits."""
     old_handler = signal.signal(signal.SIGALRM, lambda number, frame: ring())
-    signal.setitimer(signal.ITIMER_REAL, SLOW)
+    old_timer = signal.setitimer(signal.ITIMER_REAL, SLOW)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old_handler)
+        signal.setitimer(signal.ITIMER_REAL, *old_timer)  # whoever embeds zops may have one
 
 
 @contextmanager

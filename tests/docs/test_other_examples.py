@@ -11,7 +11,8 @@ from tests.docs.packages import assert_nothing_wrong, implementing, install, wri
 from tests.docs.pages import PLUGIN_DOCS, blocks_of
 from tests.environments import ROOT
 from tools.docs.examples import files
-from zcore.testing import plugin as kit
+from zcore import testing as kit
+from zcore.testing.plugin import MARKERS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,14 +51,14 @@ def test_the_tests_on_the_page_about_tests_pass(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    assert "6 passed" in done.stdout
+    assert "11 passed" in done.stdout
 
 
-def test_the_page_about_tests_has_all_fixtures_and_markers() -> None:
+def test_the_page_about_tests_has_all_fixtures_functions_and_markers() -> None:
     page = (PLUGIN_DOCS / "testing.md").read_text()
-    fixtures = re.findall(r"(?m)^`(\w+)` ", kit.__doc__ or "")
-    assert {"zops", "database"} <= {*fixtures}
-    assert [name for name in (*fixtures, *kit.MARKERS) if f"`{name}`" not in page] == []
+    told_of = re.findall(r"(?m)^`(\w+)` ", kit.__doc__ or "")
+    assert {"zops", "database", "work"} <= {*told_of}
+    assert [name for name in (*told_of, *MARKERS) if f"`{name}`" not in page] == []
 
 
 def test_the_session_in_the_readme_is_what_the_demonstration_prints(zops: Zops) -> None:

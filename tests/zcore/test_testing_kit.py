@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -16,8 +17,9 @@ import pika
 import psycopg2
 import pytest
 
+from zcore.testing import programs
 from zcore.testing.commands import Completed, Zops
-from zcore.testing.processes import Server, ServiceFailed, private_folder
+from zcore.testing.processes import Server, ServiceFailed, ServiceMissing, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -254,7 +256,7 @@ def test_without(): pass
 """
 
 CONFTEST = """
-pytest_plugins = ["zcore.testing.plugin"]
+pytest_plugins = ["zcore.testing"]
 """
 
 NOTHING_INSTALLED = """
@@ -350,6 +352,53 @@ def test_in_ci_a_missing_object_store_is_a_failure(tmp_path: Path) -> None:
 def test_the_report_shows_the_versions_that_matter(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, CONFTEST, "-k", "without").assert_exit(0)
     assert re.search(r"zops tests with: Python 3\.\d+.*SQLAlchemy 2\.", done.stdout)
+
+
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        "",
+        'from zcore.testing import Zops, work\npytest_plugins = ["zcore.testing"]',
+        'pytest_plugins = ["zcore.testing.plugin"]',
+    ],
+    ids=["flag only", "and imported from", "and the module behind it"],
+)
+def test_it_can_be_loaded_by_a_flag_and_by_a_conftest(conftest: str, tmp_path: Path) -> None:
+    arguments = ("-p", "zcore.testing", "-k", "without", "-W", "error")
+    done = run_pytest(tmp_path, conftest, *arguments).assert_exit(0)
+    assert "1 passed" in done.stdout
+
+
+# --- installing what is missing
+
+APT_GET = """#!/bin/sh
+echo begin $3 >> {log}
+sleep 0.2
+case "$*" in *install*) touch {folder}/program;; esac
+echo end >> {log}
+"""
+
+
+def test_of_several_runs_that_miss_a_program_one_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, found = tmp_path / "log", tmp_path / "program"
+    (tmp_path / "apt-get").write_text(APT_GET.format(log=log, folder=tmp_path))
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(programs, "POLICY", tmp_path / "policy-rc.d")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    def find() -> None:
+        if not found.exists():
+            raise ServiceMissing("no program")
+
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(programs.install, "some-package", find) for _ in range(3)]
+    assert [run.result() for run in runs] == [True, True, True]
+    words = [line.split()[0] for line in log.read_text().splitlines()]
+    assert words == ["begin", "end", "begin", "end"]  # the update and the installation, once
+    assert not programs.POLICY.exists()
 
 
 # --- the server dumps

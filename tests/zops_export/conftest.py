@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -14,74 +12,32 @@ import pytest
 
 from tests.interop.reading import REAL_EXPORTS, WholeExport, unpack
 from tests.zops_export.spoiling import Row, Watched
-from zcore.program import run
-from zcore.testing.commands import Completed
+from zcore.testing.in_process import ZopsInProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from zcore.database import Database
 
 
-class ZopsHere:
-    """`zops` inside the process of the tests: its whole command line, without a start each time.
+class ZopsHere(ZopsInProcess):
+    """`zops` inside the process of the tests, with a folder of uploaded files.
 
     `tests/acceptance` runs the installed command; here there are many runs.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.home = folder / "home"
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
+        super().__init__(folder, environment)
         self.uploads = folder / "uploads"
-        self.environment = {
-            "HOME": str(folder),
-            "ZOPS_HOME": str(self.home),
-            "ZOPS_UPLOADS": str(self.uploads),
-            "ZOPS_AVATAR_SALT": "a-salt-for-tests",
-        }
-
-    def __call__(self, *arguments: str | os.PathLike[str], exit_code: int | None = 0) -> Completed:
-        """Run to the end. Fails unless the exit code is `exit_code` (None: whatever it is)."""
-        words = tuple(os.fspath(argument) for argument in arguments)
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        with (
-            _environment(self.environment),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            code = int(run(words))
-        completed = Completed(words, code, _text(out), _text(err))
-        return completed if exit_code is None else completed.assert_exit(exit_code)
-
-    def on(self, database: Database) -> ZopsHere:
-        """Work on `database`. Returns itself."""
-        self.environment["ZOPS_DATABASE"] = database.url.render_as_string(hide_password=False)
-        return self
-
-
-def _text(stream: io.TextIOWrapper) -> str:
-    assert isinstance(stream.buffer, io.BytesIO)
-    return stream.buffer.getvalue().decode()
-
-
-@contextlib.contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    old = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in old.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        self.environment["ZOPS_UPLOADS"] = str(self.uploads)
+        self.environment["ZOPS_AVATAR_SALT"] = "a-salt-for-tests"
 
 
 @pytest.fixture
-def zops_here(tmp_path: Path) -> ZopsHere:
+def zops_here(tmp_path: Path, zops_environment: dict[str, str]) -> ZopsHere:
     """`zops` inside the process of the tests, with a data folder of its own."""
-    return ZopsHere(tmp_path)
+    return ZopsHere(tmp_path, zops_environment)
 
 
 @pytest.fixture(scope="session")

@@ -398,7 +398,7 @@ def test_a_record_that_points_outside(
 ) -> None:
     change_json(light_copy / kind / "records.json", lambda records: records[0].update(change))
     before = {path.name for path in tmp_path.iterdir()}
-    done = zops_here("import", "acme", light_copy, exit_code=None)
+    done = zops_here("import", "acme", light_copy, check=False)
     assert done.exit_code in (0, 5)
     assert {path.name for path in tmp_path.iterdir()} == before | {"uploads"}
     assert {path.name for path in zops_here.uploads.iterdir()} == {"files", "avatars"}

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from tests.interop.comparing import assert_agree
 from tests.interop.reading import REAL_EXPORTS, WholeExport
-from tests.zcore.conftest import InstalledPlugins
 from tests.zops_export.spoiling import Watched
+from zcore.testing.plugins import TemporaryPlugins
 
 if TYPE_CHECKING:
     import subprocess
@@ -53,7 +53,7 @@ class Held:
         self.ready, self.go = folder / "ready", folder / "go"
         stages = IMPORT_STAGES if command == "import" else EXPORT_STAGES
         later = stages[stages.index(after) + 1 :] if command == "import" else ("stats",)
-        InstalledPlugins(folder / "site", zops).install(
+        TemporaryPlugins(folder / "site", zops.environment).install(
             "hold", PLUGIN.format(command=command, after=after, later=later), work=HOLD
         )
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from tests.interop.reading import WholeExport
-from tests.zcore.conftest import InstalledPlugins
 from tests.zops_export.spoiling import Watched, assert_said_no
 from zcore.schema.realms import zerver_realm
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.zops_export.conftest import ZopsHere
     from zcore.database import Database
-    from zcore.testing.commands import Zops
+    from zcore.testing.plugins import TemporaryPlugins
 
 PLUGIN = """
     from zcore import Stage, Validator, hookimpl
@@ -80,18 +79,14 @@ def zops_on(zops_here: ZopsHere, database: Database) -> ZopsHere:
 
 
 @pytest.fixture
-def install(zops: Zops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+def install(temporary_plugins: TemporaryPlugins) -> Install:
     """`install(greet="...", notes="...")`: the plugin, with more to do in its two stages."""
 
     def install_plugin(*, greet: str = "pass", notes: str = "pass") -> None:
-        site = tmp_path / "site"
         source = WORK.format(greet=greet, notes=notes, old_realm=4)
-        InstalledPlugins(site, zops).install("other", PLUGIN, work=source)
-        monkeypatch.syspath_prepend(site)
+        temporary_plugins.install("other", PLUGIN, work=source)
 
-    yield install_plugin
-    for name in [name for name in sys.modules if name.startswith("dist_of_other")]:
-        del sys.modules[name]
+    return install_plugin
 
 
 def test_they_take_part(
@@ -205,11 +200,10 @@ GRAPHS = {
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_a_graph_that_cannot_be_is_shown(
-    name: str, zops: Zops, with_realm: ZopsHere, tmp_path: Path
+    name: str, with_realm: ZopsHere, temporary_plugins: TemporaryPlugins
 ) -> None:
-    """By the installed command."""
     stage, code, about = GRAPHS[name]
-    InstalledPlugins(tmp_path / "site", zops).install(
+    temporary_plugins.install(
         "graph",
         f"""
         from zcore import Stage, hookimpl
@@ -219,8 +213,7 @@ def test_a_graph_that_cannot_be_is_shown(
             return [{stage}]
         """,
     )
-    zops.environment |= with_realm.environment
-    refused = zops("--json", "export", "-r", "acme", exit_code=3).json()["error"]
+    refused = with_realm("--json", "export", "-r", "acme", exit_code=3).json()["error"]
     assert refused["code"] == code
     assert about in refused["message"] + refused["hint"]
     assert "plugin 'graph' (dist-of-graph 1.0)" in str(refused)
@@ -229,9 +222,11 @@ def test_a_graph_that_cannot_be_is_shown(
         assert "stage 'notes' of plugin 'graph' (dist-of-graph 1.0) waits for stats" in lines
 
 
-def test_a_stage_in_place_of_ours(zops: Zops, with_realm: ZopsHere, tmp_path: Path) -> None:
-    """By the installed command, with a rewrite beside it."""
-    InstalledPlugins(tmp_path / "site", zops).install(
+def test_a_stage_in_place_of_ours(
+    with_realm: ZopsHere, temporary_plugins: TemporaryPlugins, tmp_path: Path
+) -> None:
+    """With a rewrite beside it."""
+    temporary_plugins.install(
         "faces",
         """
         from zcore import Rewrite, Stage, hookimpl
@@ -256,8 +251,7 @@ def test_a_stage_in_place_of_ours(zops: Zops, with_realm: ZopsHere, tmp_path: Pa
             return sa.literal("J")
         """,
     )
-    zops.environment |= with_realm.environment
-    done = zops("--json", "export", "-r", "acme", "--output", tmp_path / "out").json()
+    done = with_realm("--json", "export", "-r", "acme", "--output", tmp_path / "out").json()
     names = [stage["name"] for stage in done["stages"]]
     assert "faces" in names
     assert "avatars" not in names

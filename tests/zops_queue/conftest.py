@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zcore.testing import broker as stub
+from zcore.testing.settings import settings_of
 from zops_queue.amqp.broker import AmqpBroker
 from zops_queue.embedded.broker import EmbeddedBroker
 
@@ -36,6 +38,8 @@ def connect(broker_url: str, tmp_path: Path) -> Iterator[Connect]:
     def open_another() -> Broker:
         if broker_url == "embedded":
             opened.append(EmbeddedBroker(tmp_path / "queue.db"))
+        elif broker_url.startswith("stub:"):
+            opened.append(stub.connect(broker_url, settings_of()))
         else:
             opened.append(AmqpBroker(broker_url))
         return opened[-1]

@@ -1,15 +1,35 @@
-"""What every broker must do, tried with each of ours."""
+"""What every broker must do, tried with each of ours and with the one for tests."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.zops_queue.receiving import FAILURE, nothing_comes, receive, until
+from zcore.testing.broker import StubQueues
 
 if TYPE_CHECKING:
     from tests.zops_queue.conftest import Connect
     from zcore.broker import Broker
+
+
+@pytest.fixture(params=["embedded", "stub", pytest.param("amqp", marks=pytest.mark.rabbitmq)])
+def broker_url(request: pytest.FixtureRequest, stub_queues: StubQueues) -> str:
+    """The setting `broker`: the test runs once with each kind, the stub for tests too."""
+    if request.param == "stub":
+        return stub_queues.url
+    url: str = (
+        "embedded" if request.param == "embedded" else request.getfixturevalue("rabbitmq_url")
+    )
+    return url
+
+
+@pytest.fixture
+def stub_queues() -> StubQueues:
+    """The queues in memory; they live as long as this object."""
+    return StubQueues()
 
 
 def numbered(count: int) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The installed `zops`, run as a user runs it: a process, with nothing of ours around it."""
+"""Running `zops` in tests, and what a run left behind."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 import sysconfig
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from zcore.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from zcore.database import Database
 
 SECONDS = 120.0
 KEPT_VARIABLES = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -68,23 +71,36 @@ class Completed:
         )
 
 
-class Zops:
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run that is wanted: what is typed, what is there to read, and around it."""
+
+    words: tuple[str, ...]
+    stdin: bytes
+    environment: Mapping[str, str]
+    folder: Path
+
+
+class Runner(ABC):
     """Runs `zops` in `folder`, with a home of its own and an environment of its own.
 
-    `environment` can be changed: `zops.environment["ZOPS_DATABASE"] = url`.
+    `environment` can be changed: `zops.environment["ZOPS_EXTERNAL_HOST"] = "chat.example.com"`.
+    Two runners that were given the same one share home, settings and temporary plugins.
     """
 
-    def __init__(self, folder: Path, program: Path | None = None) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
         self.folder = folder
-        self.program = program or Path(sysconfig.get_path("scripts")) / "zops"
-        self.home = folder / "zops-home"
-        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        self.environment = kept | {
-            "HOME": str(folder),
-            "LANG": "C.UTF-8",
-            "ZOPS_HOME": str(self.home),
-        }
-        self._running: list[subprocess.Popen[str]] = []
+        self.environment = private_environment(folder) if environment is None else environment
+
+    @property
+    def home(self) -> Path:
+        """The data folder: what `ZOPS_HOME` says."""
+        return Path(self.environment["ZOPS_HOME"])
+
+    def on(self, database: Database) -> Self:
+        """Work on `database` from now on. Returns itself."""
+        self.environment["ZOPS_DATABASE"] = database.url.render_as_string(hide_password=False)
+        return self
 
     def __call__(
         self,
@@ -94,27 +110,58 @@ class Zops:
         stdin: str | bytes = "",
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        timeout: float = SECONDS,
     ) -> Completed:
         """Run to the end. Fails unless the exit code is `exit_code`; `check=False` takes any."""
-        words = _words(arguments)
-        done = subprocess.run(
-            [self.program, *words],
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            env={**self.environment, **(env or {})},
-            cwd=cwd or self.folder,
-            capture_output=True,
-            timeout=timeout,
+        order = Order(
+            words=tuple(os.fspath(argument) for argument in arguments),
+            stdin=stdin.encode() if isinstance(stdin, str) else stdin,
+            environment={**self.environment, **(env or {})},
+            folder=cwd or self.folder,
         )
-        completed = Completed(words, done.returncode, _text(done.stdout), _text(done.stderr))
+        completed = self._run(order)
         return completed.assert_exit(exit_code) if check else completed
+
+    @abstractmethod
+    def _run(self, order: Order) -> Completed:
+        """One run, whatever its exit code."""
+
+
+class Zops(Runner):
+    """The installed command as a process, with nothing of ours around it.
+
+    `timeout` is how many seconds a run may take.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        program: Path | None = None,
+        *,
+        environment: dict[str, str] | None = None,
+        timeout: float = SECONDS,
+    ) -> None:
+        super().__init__(folder, environment)
+        self.program = program or Path(sysconfig.get_path("scripts")) / "zops"
+        self.timeout = timeout
+        self._running: list[subprocess.Popen[str]] = []
+
+    def _run(self, order: Order) -> Completed:
+        done = subprocess.run(
+            [self.program, *order.words],
+            input=order.stdin,
+            env=order.environment,
+            cwd=order.folder,
+            capture_output=True,
+            timeout=self.timeout,
+        )
+        return Completed(order.words, done.returncode, text(done.stdout), text(done.stderr))
 
     def start(
         self, *arguments: str | os.PathLike[str], env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
         """Start it and return at once; what still runs at the end of the test is killed."""
         process = subprocess.Popen(
-            [self.program, *_words(arguments)],
+            [self.program, *arguments],
             env={**self.environment, **(env or {})},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -135,9 +182,13 @@ class Zops:
         self._running.clear()
 
 
-def _words(arguments: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
-    return tuple(os.fspath(argument) for argument in arguments)
+def private_environment(folder: Path) -> dict[str, str]:
+    """The variables of a run that is to see nothing of this machine's settings."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    places = {"HOME": str(folder), "ZOPS_HOME": str(folder / "zops-home")}
+    return kept | {"LANG": "C.UTF-8"} | places
 
 
-def _text(output: bytes) -> str:
+def text(output: bytes) -> str:
+    """What a run has written, as text; bytes that are none show as they are."""
     return output.decode("utf-8", "backslashreplace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -86,13 +87,32 @@ def have_programs(find: Callable[[], object]) -> bool:
     return True
 
 
-def install(package: str) -> bool:
-    """Install a Debian package if we are root on such a system; True when that worked.
+def install(package: str, find: Callable[[], object]) -> bool:
+    """Install a Debian package if we are root on such a system; True when `find` then finds.
 
-    The services of the machine stay as they are: the tests start their own.
+    The services of the machine stay as they are: the tests start their own. When several runs of
+    tests want it at once, one of them installs and the others wait for it.
     """
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return False
+    with _one_at_a_time():
+        if not have_programs(find):
+            _apt_install(package)
+    return have_programs(find)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """While inside, no other process is: by a lock on the folder that the policy lies in."""
+    folder = os.open(POLICY.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _apt_install(package: str) -> None:
     print(f"zops tests: installing {package} with apt-get (as root)", file=sys.stderr)  # noqa: T201
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120"]
@@ -103,7 +123,6 @@ def install(package: str) -> bool:
             )
     if done.returncode != 0:
         sys.stderr.write(done.stderr.decode("utf-8", "replace"))
-    return done.returncode == 0
 
 
 @contextlib.contextmanager

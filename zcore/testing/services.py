@@ -89,7 +89,7 @@ class Services:
         """Where we may, install what tests with the markers `wanted` need and is not there."""
         for marker, variable, package, find in INSTALLABLE:
             if marker in wanted and not os.environ.get(variable) and not have_programs(find):
-                install(package)
+                install(package, find)
 
     def _start(
         self, name: str, make: Callable[[], Service], package: str, variable: str
@@ -111,3 +111,7 @@ class Services:
     def _skip(self, name: str, reason: str) -> NoReturn:
         self.left_out[name] = reason
         pytest.skip(f"needs {name}: {reason}")
+
+
+SERVICES = pytest.StashKey[Services]()
+"""Where the run of pytest keeps them."""
