@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.zcore.conftest import InstalledPlugins
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner
+    from zcore.testing.in_process import ZopsInProcess
+
+
+@pytest.fixture
+def zops(zops_in_process: ZopsInProcess) -> ZopsInProcess:
+    """`zops` inside the process of the tests: nothing here needs one of its own."""
+    return zops_in_process
 
 
 def everything_in(folder: Path) -> dict[str, str]:
@@ -27,7 +34,7 @@ def everything_in(folder: Path) -> dict[str, str]:
 
 
 class TestDoctor:
-    def test_on_a_fresh_machine(self, zops: Zops) -> None:
+    def test_on_a_fresh_machine(self, zops: Runner) -> None:
         before = everything_in(zops.folder)
         done = zops("doctor", "--json")
         statuses = {check["name"]: check["status"] for check in done.json()["checks"]}
@@ -36,13 +43,13 @@ class TestDoctor:
         assert everything_in(zops.folder) == before
         assert not zops.home.exists()
 
-    def test_writes_nothing(self, zops: Zops) -> None:
+    def test_writes_nothing(self, zops: Runner) -> None:
         zops("db", "init")
         before = everything_in(zops.folder)
         zops("doctor")
         assert everything_in(zops.folder) == before
 
-    def test_a_database_that_is_not_there(self, zops: Zops) -> None:
+    def test_a_database_that_is_not_there(self, zops: Runner) -> None:
         path = zops.folder / "none.db"
         done = zops("--database", f"sqlite:///{path}", "doctor", "--json", exit_code=5)
         checks = {check["name"]: check for check in done.json()["checks"]}
@@ -51,14 +58,14 @@ class TestDoctor:
         assert "database" in {finding["where"] for finding in done.json()["findings"]}
         assert not path.exists()
 
-    def test_a_database_without_tables(self, zops: Zops) -> None:
+    def test_a_database_without_tables(self, zops: Runner) -> None:
         path = zops.folder / "empty.db"
         path.touch()
         done = zops("--database", f"sqlite:///{path}", "doctor", exit_code=5)
         assert "holds no Zulip tables" in done.stdout
         assert path.stat().st_size == 0
 
-    def test_a_server_that_does_not_answer(self, zops: Zops) -> None:
+    def test_a_server_that_does_not_answer(self, zops: Runner) -> None:
         url = "postgresql://me:hush@127.0.0.1:1/zulip"
         done = zops("doctor", exit_code=5, env={"ZOPS_DATABASE": url})
         assert "hush" not in done.stdout + done.stderr
@@ -72,19 +79,19 @@ class TestDoctor:
             ("echo '[files]\nuploads = \"up\"' > zops.toml", "files", "is not a folder"),
         ],
     )
-    def test_what_else_is_wrong(self, prepare: str, name: str, words: str, zops: Zops) -> None:
+    def test_what_else_is_wrong(self, prepare: str, name: str, words: str, zops: Runner) -> None:
         subprocess.run(["/bin/sh", "-c", prepare], cwd=zops.folder, check=True)
         findings = zops("doctor", "--json", exit_code=5).json()["findings"]
         assert [finding["where"] for finding in findings] == [name]
         assert words in findings[0]["message"]
 
-    def test_a_broken_plugin(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_a_broken_plugin(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("bad", "raise ValueError('no luck')")
         findings = zops("doctor", "--json", exit_code=5).json()["findings"]
         assert [finding["where"] for finding in findings] == ["plugins"]
         assert "bad: it cannot be loaded: ValueError: no luck" in findings[0]["message"]
 
-    def test_each_check_is_on_its_own(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_each_check_is_on_its_own(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install(
             "acme",
             """
@@ -116,14 +123,14 @@ class TestDoctor:
         assert not zops.home.exists()
 
     def test_a_plugin_that_cannot_say_its_checks(
-        self, zops: Zops, plugins: InstalledPlugins
+        self, zops: Runner, plugins: InstalledPlugins
     ) -> None:
         plugins.install("acme", "import zcore\n@zcore.hookimpl\ndef zops_checks():\n    1 / 0")
         done = zops("doctor", exit_code=5)
         assert "plugin 'acme' (dist-of-acme 1.0) cannot be asked for zops_checks" in done.stderr
 
     def test_and_does_not_take_those_of_others_with_it(
-        self, zops: Zops, plugins: InstalledPlugins
+        self, zops: Runner, plugins: InstalledPlugins
     ) -> None:
         everything = [check["name"] for check in zops("doctor", "--json").json()["checks"]]
         bad = "import zcore\n@zcore.hookimpl\ndef zops_checks():\n    {}"
@@ -151,7 +158,7 @@ class TestDoctor:
         [("ZOPS_HOME", {"data-folder", "files"}), ("ZOPS_UPLOADS", {"files"})],
     )
     def test_places_that_cannot_be_looked_at(
-        self, variable: str, names: set[str], zops: Zops
+        self, variable: str, names: set[str], zops: Runner
     ) -> None:
         place = str(zops.folder / ("x" * 300))  # longer than names may be
         done = zops("doctor", "--json", exit_code=5, env={variable: place})
@@ -164,7 +171,7 @@ class TestDoctor:
 
 
 class TestDatabaseInit:
-    def test_makes_a_private_file(self, zops: Zops) -> None:
+    def test_makes_a_private_file(self, zops: Runner) -> None:
         path = zops.folder / "new" / "organization.db"
         done = zops("--database", f"sqlite:///{path}", "db", "init", "--json")
         assert done.json()["ok"] is True
@@ -173,14 +180,14 @@ class TestDatabaseInit:
         assert _tables(path) >= {"zerver_realm", "zerver_message"}
         zops("--database", f"sqlite:///{path}", "db", "check")
 
-    def test_takes_an_empty_file(self, zops: Zops) -> None:
+    def test_takes_an_empty_file(self, zops: Runner) -> None:
         path = zops.folder / "empty.db"
         sqlite3.connect(path).close()
         path.touch()
         zops("--database", f"sqlite:///{path}", "db", "init")
         assert "zerver_realm" in _tables(path)
 
-    def test_refuses_when_there_are_tables(self, zops: Zops) -> None:
+    def test_refuses_when_there_are_tables(self, zops: Runner) -> None:
         path = zops.folder / "some.db"
         with sqlite3.connect(path) as connection:
             connection.execute("CREATE TABLE zerver_message (id INTEGER)")
@@ -189,13 +196,13 @@ class TestDatabaseInit:
         assert done.codes() == {"not-empty"}
         assert _tables(path) == {"zerver_message"}
 
-    def test_twice_is_refused(self, zops: Zops) -> None:
+    def test_twice_is_refused(self, zops: Runner) -> None:
         zops("db", "init")
         before = everything_in(zops.home)
         assert zops("db", "init", "--json", exit_code=3).codes() == {"not-empty"}
         assert everything_in(zops.home) == before
 
-    def test_in_postgresql(self, zops: Zops, empty_postgres_url: str) -> None:
+    def test_in_postgresql(self, zops: Runner, empty_postgres_url: str) -> None:
         zops.environment["ZOPS_DATABASE"] = empty_postgres_url
         zops("doctor", exit_code=5)
         zops("db", "check", exit_code=3)
@@ -203,13 +210,13 @@ class TestDatabaseInit:
         zops("db", "init", exit_code=3)
         zops("db", "check")
 
-    def test_of_something_else(self, zops: Zops) -> None:
+    def test_of_something_else(self, zops: Runner) -> None:
         zops("--database", "mysql://db/zulip", "db", "init", exit_code=3)
         zops("--database", f"sqlite:///{zops.folder}", "db", "init", exit_code=3)
 
 
 class TestDatabaseCheck:
-    def test_tells_each_difference(self, zops: Zops) -> None:
+    def test_tells_each_difference(self, zops: Runner) -> None:
         path = zops.folder / "changed.db"
         zops("--database", f"sqlite:///{path}", "db", "init")
         with sqlite3.connect(path) as connection:

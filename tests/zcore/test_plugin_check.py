@@ -8,22 +8,29 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.zcore.conftest import InstalledPlugins
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner
+    from zcore.testing.in_process import ZopsInProcess
 
 
-def found(zops: Zops, *arguments: str) -> list[dict[str, Any]]:
+@pytest.fixture
+def zops(zops_in_process: ZopsInProcess) -> ZopsInProcess:
+    """`zops` inside the process of the tests: nothing here needs one of its own."""
+    return zops_in_process
+
+
+def found(zops: Runner, *arguments: str) -> list[dict[str, Any]]:
     """The findings of a check."""
     done = zops("plugins", "check", *arguments, "--json", exit_code=5)
     findings: list[dict[str, Any]] = done.json()["findings"]
     return findings
 
 
-def messages(zops: Zops, *arguments: str) -> set[tuple[str, str]]:
+def messages(zops: Runner, *arguments: str) -> set[tuple[str, str]]:
     """Code and message of each finding."""
     return {(finding["code"], finding["message"]) for finding in found(zops, *arguments)}
 
 
-def test_our_own_are_well(zops: Zops) -> None:
+def test_our_own_are_well(zops: Runner) -> None:
     done = zops("plugins", "check", "--json")
     assert done.json()["checked"] == ["export", "queue", "realm"]
     assert done.json()["seconds"].keys() == {"export", "queue", "realm"}
@@ -31,7 +38,7 @@ def test_our_own_are_well(zops: Zops) -> None:
 
 
 def test_one_that_does_not_say_its_api_version_is_told(
-    zops: Zops, plugins: InstalledPlugins
+    zops: Runner, plugins: InstalledPlugins
 ) -> None:
     plugins.install_command("acme", '"""Do nothing."""')
     done = zops("plugins", "check", "acme")
@@ -51,7 +58,7 @@ def test_one_that_does_not_say_its_api_version_is_told(
     ],
 )
 def test_of_one_that_does_nothing(
-    source: str, code: str, zops: Zops, plugins: InstalledPlugins
+    source: str, code: str, zops: Runner, plugins: InstalledPlugins
 ) -> None:
     own = "import sys, os\nif 'zcore.builtin.plugin_check' in sys.orig_argv:\n"
     plugins.install("acme", f"{own}    os.environ['CHECKED'] = '1'\n{source}")
@@ -98,7 +105,7 @@ class TestHooks:
             return []
     """
 
-    def test_each_mistake(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_each_mistake(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("acme", self.SOURCE)
         assert messages(zops, "acme") == {
             ("heavy-import", "it imports rich as zops starts, and every command waits for that"),
@@ -118,7 +125,7 @@ class TestHooks:
         assert hints["there is no hook zops_validator"] == "did you mean zops_validators?"
         assert hints["zops_committed is not called with 'user'"] == "it may take change, context"
 
-    def test_hooks_of_other_plugins(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_hooks_of_other_plugins(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install(
             "acme",
             """
@@ -212,7 +219,7 @@ class TestDeclarations:
                     Setting("place", "", default="", env="ZOPS_DATABASE")]
     """
 
-    def test_each_mistake(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_each_mistake(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install(
             "acme",
             self.SOURCE,
@@ -299,7 +306,7 @@ class TestTargets:
         def wrapped(*anything): pass
     """
 
-    def test_each_mistake(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_each_mistake(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("acme", self.SOURCE, cli=self.CLI, work=self.WORK)
         assert messages(zops, "acme") == {
             ("broken-target", "'dist_of_acme.cli:one' is a int, not a click command"),
@@ -344,7 +351,9 @@ class TestTargets:
 class TestSurroundings:
     """Whatever else is installed, and whatever it does."""
 
-    def test_what_plugins_write_is_no_finding(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_what_plugins_write_is_no_finding(
+        self, zops: Runner, plugins: InstalledPlugins
+    ) -> None:
         plugins.install_command("acme", '"""Do nothing."""')
         noisy = "import os, subprocess\nos.write(1, b'noise')\nsubprocess.run(['echo', 'noise'])\n"
         plugins.install(
@@ -353,20 +362,20 @@ class TestSurroundings:
         done = zops("plugins", "check", "acme")
         assert done.stdout == "nothing wrong: acme\n"
 
-    def test_of_one_that_is_switched_off(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_of_one_that_is_switched_off(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("acme", "raise ValueError('no luck')")
         done = zops("--disable-plugin", "*", "plugins", "check", "acme", exit_code=5)
         assert "no luck" in done.stderr
         done = zops("--disable-plugin", "*", "plugins", "check", "--json")
         assert done.json()["checked"] == []
 
-    def test_without_one_that_hangs(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_without_one_that_hangs(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("hangs", "import time\ntime.sleep(600)")
         plugins.install_command("acme", '"""Do nothing."""')
         off = ("--disable-plugin", "hangs")
         assert zops(*off, "plugins", "check", "acme").stdout == "nothing wrong: acme\n"
 
-    def test_of_one_that_is_installed_twice(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_of_one_that_is_installed_twice(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("realm", "1 / 0", distribution="another-realm")
         (finding,) = found(zops, "realm")
         assert finding["code"] == "broken"

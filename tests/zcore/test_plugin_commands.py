@@ -5,9 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.zcore.conftest import InstalledPlugins
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner
+    from zcore.testing.in_process import ZopsInProcess
+
+
+@pytest.fixture
+def zops(zops_in_process: ZopsInProcess) -> ZopsInProcess:
+    """`zops` inside the process of the tests: nothing here needs one of its own."""
+    return zops_in_process
+
 
 REALM = (
     "acme",
@@ -76,7 +86,7 @@ RULES = """
 
 
 class TestList:
-    def test_for_programs(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_for_programs(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("bad", "raise ValueError('no luck')", version="2.1")
         listed = zops("--disable-plugin", "realm", "plugins", "list", "--json").json()["plugins"]
         assert [(one["name"], one["status"]) for one in listed] == [
@@ -95,7 +105,7 @@ class TestList:
         assert export["seconds"] > 0
         assert export["deprecations"] == []
 
-    def test_for_people(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_for_people(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("bad", "raise ValueError('no luck')")
         first, *lines = zops("plugins", "list").stdout.splitlines()
         assert " ".join(first.split()) == "PLUGIN VERSION FROM STATUS HOOKS COMMANDS MS PROBLEM"
@@ -109,7 +119,7 @@ class TestList:
 
 
 class TestShow:
-    def test_everything_that_it_provides(self, zops: Zops) -> None:
+    def test_everything_that_it_provides(self, zops: Runner) -> None:
         shown = zops("plugins", "show", "realm", "--json").json()
         assert shown["status"] == "active"
         commands = {command["name"] for command in shown["provides"]["zops_commands"]}
@@ -118,7 +128,7 @@ class TestShow:
         validators = shown["provides"]["zops_validators"]
         assert "realm.subdomain" in {validator["subject"] for validator in validators}
 
-    def test_for_people(self, zops: Zops) -> None:
+    def test_for_people(self, zops: Runner) -> None:
         lines = zops("plugins", "show", "export").stdout.splitlines()
         assert lines[0] == "export, active: zops-cli 0.1.0"
         assert "zops_import_stages: Stages of `zops import`." in lines
@@ -128,7 +138,7 @@ class TestShow:
         (attachments,) = (line.split() for line in lines if line.startswith("  attachments"))
         assert "uploads" in attachments  # what it needs
 
-    def test_settings_and_hooks_of_its_own(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_settings_and_hooks_of_its_own(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("acme", GREETINGS, hookspecs=GREETING_HOOKS)
         (zops.folder / "zops.toml").write_text('[plugins.acme]\ngreeting = "hi"\n')
         environment = {"ACME_OPEN": "sesame", "ZOPS_ACME_OFTEN": "daily"}
@@ -150,27 +160,27 @@ class TestShow:
         assert "zops_acme_greetings  Greetings to choose from." in text
         assert "sesame" not in text + done.stdout
 
-    def test_one_that_is_broken(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_one_that_is_broken(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("acme", "def fail():\n    raise ValueError('no luck')\n\nfail()")
         shown = zops("plugins", "show", "acme").stdout
         assert "problem: it cannot be loaded: ValueError: no luck" in shown
         assert "in fail\n    raise ValueError('no luck')" in shown
 
-    def test_one_that_is_not_there(self, zops: Zops) -> None:
+    def test_one_that_is_not_there(self, zops: Runner) -> None:
         done = zops("plugins", "show", "relam", exit_code=2)
         assert done.stderr.splitlines() == [
             "zops: error: there is no plugin 'relam'",
             "hint: there are export, queue, realm",
         ]
 
-    def test_by_other_names(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_by_other_names(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("my-tool", "", distribution="zops-my-tool")
         for name in ("my-tool", "my_tool", "zops-my-tool"):
             assert zops("plugins", "show", name, "--json").json()["name"] == "my-tool"
         zops("plugins", "show", "zops-cli", exit_code=2)  # has three
 
     def test_a_hook_that_fails_when_it_is_asked(
-        self, zops: Zops, plugins: InstalledPlugins
+        self, zops: Runner, plugins: InstalledPlugins
     ) -> None:
         source = "import zcore\n@zcore.hookimpl\ndef zops_checks():\n    1 / 0"
         plugins.install("acme", source)
@@ -182,7 +192,7 @@ class TestShow:
 class TestTrace:
     """What comes after --trace is a command like any other, but for what is told of it."""
 
-    def test_what_ran_in_which_order(self, zops: Zops) -> None:
+    def test_what_ran_in_which_order(self, zops: Runner) -> None:
         done = zops("plugins", "show", "realm", "--trace", *CREATE_REALM, "--json").json()
         assert done["string_id"] == "acme-corp"
         trace = done["trace"]
@@ -195,7 +205,7 @@ class TestTrace:
         assert {one["error"] for one in trace} == {""}
         assert {one["result"] for one in trace if "validator " in one["what"]} == {"none"}
 
-    def test_of_a_command_that_fails(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_of_a_command_that_fails(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("acme", RULES)
         traced = ("plugins", "show", "acme", "--trace", *CREATE_REALM, "--dry-run")
         done = zops(*traced, "--json", exit_code=3)
@@ -213,7 +223,7 @@ class TestTrace:
         assert "error: ZeroDivisionError" in people.stderr
         assert people.stderr.index("validator no") < people.stderr.index("validator oops")
 
-    def test_checks_and_workers(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_checks_and_workers(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install("acme", RULES)
         done = zops("plugins", "show", "acme", "--trace", "doctor", "--json").json()
         assert [one["what"] for one in done["trace"]] == ["zops_checks", "check acme"]
@@ -230,16 +240,16 @@ class TestTrace:
         ):
             assert what in done.stderr
 
-    def test_of_a_plugin_that_has_no_part_in_it(self, zops: Zops) -> None:
+    def test_of_a_plugin_that_has_no_part_in_it(self, zops: Runner) -> None:
         done = zops("plugins", "show", "export", "--trace", "settings")
         assert done.stdout.startswith("SETTING")
         assert done.stderr == "nothing of the plugin 'export' ran\n"
 
-    def test_of_the_help(self, zops: Zops) -> None:
+    def test_of_the_help(self, zops: Runner) -> None:
         done = zops("plugins", "show", "realm", "--trace", "create_user", "--help")
         assert done.stdout.startswith("Usage: zops create-user ")
 
-    def test_of_what_is_no_command(self, zops: Zops) -> None:
+    def test_of_what_is_no_command(self, zops: Runner) -> None:
         show = ("plugins", "show", "realm", "--trace")
         assert "a command is missing" in zops(*show, exit_code=2).stderr
         zops(*show, "--database", "x", "doctor", exit_code=2)
@@ -247,7 +257,7 @@ class TestTrace:
         assert "did you mean 'create-user'" in done["error"]["hint"]
         assert done["trace"] == []
 
-    def test_does_not_pass_over_wrong_settings(self, zops: Zops) -> None:
+    def test_does_not_pass_over_wrong_settings(self, zops: Runner) -> None:
         """As `zops plugins` does, which writes nothing."""
         (zops.folder / "zops.toml").write_text("[database\n")
         zops("plugins", "show", "realm")

@@ -12,9 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.zcore.conftest import InstalledPlugins
-    from zcore.testing.commands import Completed, Zops
+    from zcore.testing.commands import Completed, Runner
+    from zcore.testing.in_process import ZopsInProcess
 
     Warnings = Callable[[Completed], list[str]]
+
+
+@pytest.fixture
+def zops(zops_in_process: ZopsInProcess) -> ZopsInProcess:
+    """`zops` inside the process of the tests: nothing here needs one of its own."""
+    return zops_in_process
+
 
 GOOD = """
 from zcore import Command, Result, hookimpl
@@ -97,7 +105,7 @@ def good(plugins: InstalledPlugins) -> None:
 @pytest.mark.usefixtures("good")
 @pytest.mark.parametrize(("source", "reason"), BROKEN.values(), ids=BROKEN)
 def test_one_warning_names_it_and_the_others_work(
-    source: str, reason: str, plugins: InstalledPlugins, zops: Zops, warnings: Warnings
+    source: str, reason: str, plugins: InstalledPlugins, zops: Runner, warnings: Warnings
 ) -> None:
     plugins.install("bad", source)
     done = zops("hello")
@@ -111,7 +119,7 @@ def test_one_warning_names_it_and_the_others_work(
 @pytest.mark.usefixtures("good")
 @pytest.mark.parametrize(("source", "reason"), BROKEN.values(), ids=BROKEN)
 def test_the_list_tells_what_is_wrong(
-    source: str, reason: str, plugins: InstalledPlugins, zops: Zops
+    source: str, reason: str, plugins: InstalledPlugins, zops: Runner
 ) -> None:
     plugins.install("bad", source)
     listed = {entry["name"]: entry for entry in zops("plugins", "list", "--json").json()["plugins"]}
@@ -120,7 +128,7 @@ def test_the_list_tells_what_is_wrong(
     assert listed["good"]["error"] == ""
 
 
-def test_the_list_has_its_keys(zops: Zops, plugins: InstalledPlugins) -> None:
+def test_the_list_has_its_keys(zops: Runner, plugins: InstalledPlugins) -> None:
     plugins.install("good", GOOD, cli=GOOD_CLI)
     entries = zops("plugins", "list", "--json").json()["plugins"]
     assert [entry["name"] for entry in entries] == ["export", "good", "queue", "realm"]
@@ -141,7 +149,7 @@ def test_the_list_has_its_keys(zops: Zops, plugins: InstalledPlugins) -> None:
 
 
 def test_a_plugin_that_breaks_late_leaves_nothing_behind(
-    zops: Zops, plugins: InstalledPlugins
+    zops: Runner, plugins: InstalledPlugins
 ) -> None:
     source = HOOK + "    yield Command('one', 'b:c', 'd')\n    raise OSError('gone')"
     plugins.install("bad", source)
@@ -150,13 +158,13 @@ def test_a_plugin_that_breaks_late_leaves_nothing_behind(
     assert (bad["status"], bad["commands"]) == ("broken", [])
 
 
-def test_show_tells_where_a_plugin_broke(zops: Zops, plugins: InstalledPlugins) -> None:
+def test_show_tells_where_a_plugin_broke(zops: Runner, plugins: InstalledPlugins) -> None:
     plugins.install("bad", "raise ValueError('no luck')")
     shown = zops("plugins", "show", "bad", "--json").json()
     assert "raise ValueError('no luck')" in shown["traceback"]
 
 
-def test_what_plugins_print_does_not_reach_stdout(zops: Zops, plugins: InstalledPlugins) -> None:
+def test_what_plugins_print_does_not_reach_stdout(zops: Runner, plugins: InstalledPlugins) -> None:
     noisy = "print('hello from the plugin')\nimport os; os.write(1, b'and from below')"
     plugins.install("noisy", noisy)
     done = zops("--json", "plugins", "list")
@@ -176,7 +184,7 @@ NOISY = {
 
 @pytest.mark.parametrize("source", NOISY.values(), ids=NOISY)
 def test_what_plugins_write_by_other_means_does_not_reach_stdout(
-    source: str, zops: Zops, plugins: InstalledPlugins
+    source: str, zops: Runner, plugins: InstalledPlugins
 ) -> None:
     expected = zops("settings").stdout
     plugins.install("noisy", source)
@@ -193,38 +201,38 @@ class TestDisabling:
     def loud(self, plugins: InstalledPlugins) -> None:
         plugins.install("loud", "raise SystemExit('imported')")
 
-    def test_by_flag(self, zops: Zops) -> None:
+    def test_by_flag(self, zops: Runner) -> None:
         done = zops("--disable-plugin", "loud", "plugins", "list", "--json")
         assert done.stderr == ""
         statuses = {entry["name"]: entry["status"] for entry in done.json()["plugins"]}
         assert statuses["loud"] == "disabled"
         assert statuses["realm"] == "active"
 
-    def test_by_environment(self, zops: Zops) -> None:
+    def test_by_environment(self, zops: Runner) -> None:
         done = zops("plugins", "list", env={"ZOPS_DISABLE_PLUGINS": "loud, queue"})
         assert done.stderr == ""
 
-    def test_by_file(self, zops: Zops) -> None:
+    def test_by_file(self, zops: Runner) -> None:
         (zops.folder / "zops.toml").write_text("[plugins]\ndisabled = ['loud']\n")
         assert zops("plugins", "list").stderr == ""
 
-    def test_all(self, zops: Zops) -> None:
+    def test_all(self, zops: Runner) -> None:
         done = zops("--disable-plugin", "*", "plugins", "list", "--json")
         assert {entry["status"] for entry in done.json()["plugins"]} == {"disabled"}
         help_ = zops("--disable-plugin", "*", "--help").stdout
         assert "plugins" in help_
         assert "create-realm" not in help_
 
-    def test_the_commands_are_gone(self, zops: Zops) -> None:
+    def test_the_commands_are_gone(self, zops: Runner) -> None:
         zops("--disable-plugin", "loud", "--disable-plugin", "queue", "queue", exit_code=2)
 
-    def test_a_name_that_is_no_plugin(self, zops: Zops, warnings: Warnings) -> None:
+    def test_a_name_that_is_no_plugin(self, zops: Runner, warnings: Warnings) -> None:
         done = zops("--disable-plugin", "loud", "--disable-plugin", "relam", "plugins", "list")
         (warning,) = warnings(done)
         assert "relam" in warning
 
     def test_the_hooks_of_a_plugin_that_is_off_are_not_called_unknown(
-        self, zops: Zops, plugins: InstalledPlugins
+        self, zops: Runner, plugins: InstalledPlugins
     ) -> None:
         source = "from zcore import hookimpl\n@hookimpl\ndef zops_queue_workers():\n    return []"
         plugins.install("worker", source)
@@ -237,7 +245,7 @@ def _claims(command: str) -> str:
 
 
 def test_two_plugins_with_one_command(
-    zops: Zops, plugins: InstalledPlugins, warnings: Warnings
+    zops: Runner, plugins: InstalledPlugins, warnings: Warnings
 ) -> None:
     plugins.install("zeta", _claims("hello"))
     plugins.install("good", GOOD, cli=GOOD_CLI)
@@ -251,7 +259,7 @@ def test_two_plugins_with_one_command(
 
 @pytest.mark.parametrize("command", ["plugins", "settings", "doctor", "db"])
 def test_a_plugin_cannot_take_the_name_of_a_core_command(
-    command: str, zops: Zops, plugins: InstalledPlugins, warnings: Warnings
+    command: str, zops: Runner, plugins: InstalledPlugins, warnings: Warnings
 ) -> None:
     plugins.install("aaa", _claims(command))
     done = zops("--help")
@@ -263,7 +271,7 @@ def test_a_plugin_cannot_take_the_name_of_a_core_command(
 
 
 def test_two_distributions_with_one_plugin(
-    zops: Zops, plugins: InstalledPlugins, warnings: Warnings
+    zops: Runner, plugins: InstalledPlugins, warnings: Warnings
 ) -> None:
     plugins.install("good", GOOD, cli=GOOD_CLI)
     plugins.install("good", "", distribution="zz-other", version="2.0")
@@ -275,7 +283,7 @@ def test_two_distributions_with_one_plugin(
 
 
 def test_a_stranger_cannot_stand_in_for_a_plugin_of_ours(
-    zops: Zops, plugins: InstalledPlugins, warnings: Warnings
+    zops: Runner, plugins: InstalledPlugins, warnings: Warnings
 ) -> None:
     plugins.install("realm", "", distribution="aaa-first")
     done = zops("create-realm", "--help")
@@ -284,17 +292,10 @@ def test_a_stranger_cannot_stand_in_for_a_plugin_of_ours(
     assert "plugin 'realm' (aaa-first 1.0): plugin 'realm' (zops-cli" in warning
 
 
-def test_an_import_that_hangs_is_named(zops: Zops, plugins: InstalledPlugins) -> None:
-    source = "import time\nfrom zcore import plugin_loading\ntime.sleep(plugin_loading.SLOW + 1)"
-    plugins.install("slow", source)
-    done = zops("plugins", "list")
-    assert "plugin 'slow' is still being imported; --disable-plugin slow" in done.stderr
-
-
 class TestHooksOfPlugins:
     """A plugin defines a hook, another one implements it."""
 
-    def test_is_listed_and_called(self, zops: Zops, plugins: InstalledPlugins) -> None:
+    def test_is_listed_and_called(self, zops: Runner, plugins: InstalledPlugins) -> None:
         plugins.install(
             "acme",
             """
@@ -361,7 +362,7 @@ class TestBrokenTargets:
         ],
     )
     def test_is_one_line_when_used(
-        self, target: str, source: str, reason: str, zops: Zops, plugins: InstalledPlugins
+        self, target: str, source: str, reason: str, zops: Runner, plugins: InstalledPlugins
     ) -> None:
         self._install(plugins, target, cli=source)
         assert "Help of acme." in zops("--help").stdout
@@ -374,7 +375,7 @@ class TestBrokenTargets:
         assert zops("acme", "--json", exit_code=1).codes() == {"broken-target"}
 
     def test_a_bug_of_a_plugin_is_called_its_own(
-        self, zops: Zops, plugins: InstalledPlugins
+        self, zops: Runner, plugins: InstalledPlugins
     ) -> None:
         plugins.install_command("acme", "1 / 0")
         done = zops("acme", exit_code=70)

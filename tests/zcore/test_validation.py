@@ -9,7 +9,15 @@ import pytest
 if TYPE_CHECKING:
     from tests.zcore.conftest import InstalledPlugins
     from zcore.database import Database
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner
+    from zcore.testing.in_process import ZopsInProcess
+
+
+@pytest.fixture
+def zops(zops_in_process: ZopsInProcess) -> ZopsInProcess:
+    """`zops` inside the process of the tests: nothing here needs one of its own."""
+    return zops_in_process
+
 
 COMMAND = """
 allow = frozenset(sys.stdin.read().split())
@@ -67,7 +75,7 @@ def command(plugins: InstalledPlugins) -> None:
     plugins.install_command("check", COMMAND, imports=imports)
 
 
-def found(zops: Zops, stdin: str = "") -> list[tuple[str, int]]:
+def found(zops: Runner, stdin: str = "") -> list[tuple[str, int]]:
     done = zops("check", "--json", exit_code=3, stdin=stdin)
     problems = done.json()["error"]["problems"]
     return [(problem["code"], problem["index"]) for problem in problems]
@@ -83,12 +91,12 @@ def one_rule(source: str) -> str:
     )
 
 
-def test_without_validators_nothing_is_refused(zops: Zops) -> None:
+def test_without_validators_nothing_is_refused(zops: Runner) -> None:
     assert zops("check", "--json").json() == {"ok": True}
 
 
 def test_all_problems_come_at_once_in_order_of_the_values(
-    zops: Zops, plugins: InstalledPlugins
+    zops: Runner, plugins: InstalledPlugins
 ) -> None:
     plugins.install("rules", DECLARED, rules=RULES)
     assert found(zops) == [("vowel", 0), ("short", 1)]
@@ -100,7 +108,7 @@ def test_all_problems_come_at_once_in_order_of_the_values(
     ]
 
 
-def test_a_flag_lets_pass_what_names_it(zops: Zops, plugins: InstalledPlugins) -> None:
+def test_a_flag_lets_pass_what_names_it(zops: Runner, plugins: InstalledPlugins) -> None:
     plugins.install("rules", DECLARED, rules=RULES)
     assert found(zops, stdin="--allow-short") == [("vowel", 0)]
     done = zops("check", exit_code=3, stdin="--allow-short")
@@ -120,7 +128,7 @@ def test_a_flag_lets_pass_what_names_it(zops: Zops, plugins: InstalledPlugins) -
     ],
 )
 def test_a_rule_that_fails_refuses(
-    source: str, reason: str, zops: Zops, plugins: InstalledPlugins
+    source: str, reason: str, zops: Runner, plugins: InstalledPlugins
 ) -> None:
     plugins.install("acme", one_rule(source))
     plugins.install("rules", DECLARED, rules=RULES)
@@ -131,12 +139,14 @@ def test_a_rule_that_fails_refuses(
     assert "Traceback" not in done.stderr
 
 
-def test_nothing_lets_a_rule_that_fails_pass(zops: Zops, plugins: InstalledPlugins) -> None:
+def test_nothing_lets_a_rule_that_fails_pass(zops: Runner, plugins: InstalledPlugins) -> None:
     plugins.install("acme", one_rule("def rule(values, context): 1 / 0"))
     assert found(zops, stdin="None rule --disable validator-failed") == [("validator-failed", 0)]
 
 
-def test_a_plugin_that_cannot_say_its_rules_refuses(zops: Zops, plugins: InstalledPlugins) -> None:
+def test_a_plugin_that_cannot_say_its_rules_refuses(
+    zops: Runner, plugins: InstalledPlugins
+) -> None:
     plugins.install("acme", "import zcore\n@zcore.hookimpl\ndef zops_validators():\n    1 / 0")
     done = zops("check", exit_code=3)
     error, hint = done.stderr.splitlines()
@@ -146,7 +156,7 @@ def test_a_plugin_that_cannot_say_its_rules_refuses(zops: Zops, plugins: Install
 
 
 def test_the_order_is_by_plugin_and_name_and_by_wishes(
-    zops: Zops, plugins: InstalledPlugins
+    zops: Runner, plugins: InstalledPlugins
 ) -> None:
     for plugin, before, after in (("ccc", "()", "()"), ("bbb", "()", "('ccc',)")):
         plugins.install(
@@ -176,7 +186,7 @@ def rule(values, context):
 
 
 def test_a_rule_can_look_into_the_database_and_cannot_write(
-    zops: Zops, plugins: InstalledPlugins, database_url: str
+    zops: Runner, plugins: InstalledPlugins, database_url: str
 ) -> None:
     plugins.install("acme", one_rule(LOOKS))
     done = zops("check", exit_code=3, env={"ZOPS_DATABASE": database_url})
@@ -186,7 +196,7 @@ def test_a_rule_can_look_into_the_database_and_cannot_write(
 
 @pytest.mark.parametrize("attribute", ["begin", "writer", "engine"])
 def test_a_rule_has_no_other_way_to_the_database(
-    attribute: str, zops: Zops, plugins: InstalledPlugins, sqlite_database: Database
+    attribute: str, zops: Runner, plugins: InstalledPlugins, sqlite_database: Database
 ) -> None:
     plugins.install("acme", one_rule(f"def rule(values, context): context.database.{attribute}"))
     url = str(sqlite_database.url)

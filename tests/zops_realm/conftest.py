@@ -13,21 +13,19 @@ if TYPE_CHECKING:
 
     from zcore.database import Database
     from zcore.organizations.codes import Role
-    from zcore.testing.commands import Zops
+    from zcore.testing.in_process import ZopsInProcess
 
 
 @pytest.fixture
-def zops_here(zops: Zops, database: Database) -> Zops:
-    """The installed command, working on `database`."""
-    zops.environment["ZOPS_DATABASE"] = database.url.render_as_string(hide_password=False)
-    return zops
+def zops_here(zops_in_process: ZopsInProcess, database: Database) -> ZopsInProcess:
+    """The command, working on `database`."""
+    return zops_in_process.on(database)
 
 
 @pytest.fixture
-def zops_on_sqlite(zops: Zops, sqlite_database: Database) -> Zops:
-    """The installed command, working on `sqlite_database`: for what no database decides."""
-    zops.environment["ZOPS_DATABASE"] = sqlite_database.url.render_as_string()
-    return zops
+def zops_on_sqlite(zops_in_process: ZopsInProcess, sqlite_database: Database) -> ZopsInProcess:
+    """The command, working on `sqlite_database`: for what no database decides."""
+    return zops_in_process.on(sqlite_database)
 
 
 @pytest.fixture

@@ -61,9 +61,9 @@ def _read_until(terminal: int, text: str | None) -> str:
     return shown
 
 
-def test_address_name_and_password(zops_on_sqlite: Zops, sqlite_database: Database) -> None:
+def test_address_name_and_password(zops: Zops, sqlite_database: Database) -> None:
     shown = run_at_terminal(
-        zops_on_sqlite,
+        zops.on(sqlite_database),
         ["create-realm", "Acme", "--string-id=acme"],
         [
             ("E-mail", "olive@a.test"),

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zcore.database import Database
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner, Zops
 
 
-def checked(zops: Zops) -> dict[str, dict[str, str]]:
+def checked(zops: Runner) -> dict[str, dict[str, str]]:
     """What doctor says, by check."""
     return {
         check["name"]: check for check in zops("--json", "doctor", check=False).json()["checks"]
     }
 
 
-def test_a_database_of_ours(zops_here: Zops) -> None:
+def test_a_database_of_ours(zops_here: Runner) -> None:
     empty = checked(zops_here)
     zops_here("create-realm", "Acme", "o@a.test", "Ora O", "--no-password")
     used = checked(zops_here)
@@ -43,7 +43,7 @@ def test_a_database_of_a_server(zops: Zops, restored_dump: Callable[[str], str])
     assert found["realms"]["message"].startswith("3 ")
 
 
-def test_a_newer_server_is_warned_of(zops_here: Zops, database: Database) -> None:
+def test_a_newer_server_is_warned_of(zops_here: Runner, database: Database) -> None:
     with database.begin() as connection:
         connection.execute(
             sa.insert(django_migrations),

@@ -14,7 +14,7 @@ from zcore.schema import tables
 
 if TYPE_CHECKING:
     from zcore.database import Database
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner, Zops
 
 SECOND = ("create-realm", "Second Realm", "sol@example.test", "Sol Second", "--string-id", "second")
 PASSWORD = "not so secret"  # noqa: S105
@@ -26,7 +26,7 @@ def owner_of(database: Database) -> Any:
         return connection.execute(sa.select(users).where(users.c.role == 100)).one()
 
 
-def test_it_writes_the_rows_of_a_server(zops_here: Zops, database: Database) -> None:
+def test_it_writes_the_rows_of_a_server(zops_here: Runner, database: Database) -> None:
     with database.begin() as connection:
         ensure_internal_realm(connection)
     before = all_rows(database)
@@ -38,7 +38,7 @@ def test_it_writes_the_rows_of_a_server(zops_here: Zops, database: Database) -> 
 
 
 def test_on_an_empty_database_the_internal_realm_comes_first(
-    zops_here: Zops, database: Database
+    zops_here: Runner, database: Database
 ) -> None:
     zops_here(*SECOND, "--no-password")
 
@@ -48,7 +48,7 @@ def test_on_an_empty_database_the_internal_realm_comes_first(
 
 
 def test_channels_point_at_their_recipients_and_have_no_message_yet(
-    zops_here: Zops, database: Database
+    zops_here: Runner, database: Database
 ) -> None:
     zops_here(*SECOND, "--no-password")
 
@@ -62,7 +62,7 @@ def test_channels_point_at_their_recipients_and_have_no_message_yet(
     assert [row["event_last_message_id"] for row in subscribed] == [-1, -1, -1]
 
 
-def test_the_result_names_what_was_made(zops_here: Zops, database: Database) -> None:
+def test_the_result_names_what_was_made(zops_here: Runner, database: Database) -> None:
     result = zops_here("--json", *SECOND, "--no-password", env={"ZOPS_EXTERNAL_HOST": "chat.test"})
 
     owner = owner_of(database)
@@ -75,12 +75,12 @@ def test_the_result_names_what_was_made(zops_here: Zops, database: Database) -> 
     }
 
 
-def test_without_a_host_there_is_no_url(zops_on_sqlite: Zops) -> None:
+def test_without_a_host_there_is_no_url(zops_on_sqlite: Runner) -> None:
     assert zops_on_sqlite("--json", *SECOND, "--no-password").json()["url"] is None
 
 
 def test_without_a_subdomain_it_is_the_root_realm(
-    zops_on_sqlite: Zops, sqlite_database: Database
+    zops_on_sqlite: Runner, sqlite_database: Database
 ) -> None:
     result = zops_on_sqlite(
         "--json",
@@ -95,7 +95,7 @@ def test_without_a_subdomain_it_is_the_root_realm(
     assert (result["string_id"], result["url"]) == ("", "https://chat.test")
 
 
-def test_the_password_of_a_file_logs_in(zops_on_sqlite: Zops, sqlite_database: Database) -> None:
+def test_the_password_of_a_file_logs_in(zops_on_sqlite: Runner, sqlite_database: Database) -> None:
     file = zops_on_sqlite.folder / "password"
     file.write_text(f"{PASSWORD}\n")
 
@@ -107,7 +107,7 @@ def test_the_password_of_a_file_logs_in(zops_on_sqlite: Zops, sqlite_database: D
 
 
 def test_no_password_makes_an_account_without_one(
-    zops_on_sqlite: Zops, sqlite_database: Database
+    zops_on_sqlite: Runner, sqlite_database: Database
 ) -> None:
     zops_on_sqlite(*SECOND, "--no-password")
 
@@ -115,7 +115,7 @@ def test_no_password_makes_an_account_without_one(
 
 
 def test_the_domain_of_the_address_is_stored_in_lower_case(
-    zops_on_sqlite: Zops, sqlite_database: Database
+    zops_on_sqlite: Runner, sqlite_database: Database
 ) -> None:
     zops_on_sqlite(
         "create-realm", "X", "Ann.Lee@Example.TEST", "Ann Lee", "--string-id=xyz", "--no-password"
@@ -124,7 +124,7 @@ def test_the_domain_of_the_address_is_stored_in_lower_case(
     assert owner_of(sqlite_database).delivery_email == "Ann.Lee@example.test"
 
 
-def test_a_dry_run_writes_nothing(zops_here: Zops, database: Database) -> None:
+def test_a_dry_run_writes_nothing(zops_here: Runner, database: Database) -> None:
     result = zops_here("--json", *SECOND, "--no-password", "--dry-run").json()
 
     assert not any(all_rows(database).values())
@@ -138,7 +138,7 @@ def test_a_dry_run_does_not_even_make_the_default_database(zops: Zops) -> None:
     assert not list(zops.folder.rglob("*.db"))
 
 
-def test_a_dry_run_refuses_what_would_be_refused(zops_on_sqlite: Zops) -> None:
+def test_a_dry_run_refuses_what_would_be_refused(zops_on_sqlite: Runner) -> None:
     zops_on_sqlite(*SECOND, "--no-password")
 
     zops_on_sqlite("--json", *SECOND, "--no-password", "--dry-run", check=False).assert_refused(
@@ -147,7 +147,7 @@ def test_a_dry_run_refuses_what_would_be_refused(zops_on_sqlite: Zops) -> None:
 
 
 def test_all_problems_are_told_at_once_and_nothing_is_written(
-    zops_here: Zops, database: Database
+    zops_here: Runner, database: Database
 ) -> None:
     refused = zops_here(
         "--json",
@@ -174,7 +174,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_written(
     assert not any(all_rows(database).values())
 
 
-def test_a_taken_subdomain_is_refused(zops_here: Zops, database: Database) -> None:
+def test_a_taken_subdomain_is_refused(zops_here: Runner, database: Database) -> None:
     zops_here(*SECOND, "--no-password")
     before = all_rows(database)
     realms = tables["zerver_realm"]
@@ -187,7 +187,7 @@ def test_a_taken_subdomain_is_refused(zops_here: Zops, database: Database) -> No
     assert len(all_rows(database)["zerver_realm"]) == len(before["zerver_realm"])
 
 
-def test_a_reserved_subdomain_needs_its_flag(zops_on_sqlite: Zops) -> None:
+def test_a_reserved_subdomain_needs_its_flag(zops_on_sqlite: Runner) -> None:
     arguments = ("create-realm", "Mail", "m@example.test", "Mo Mail", "--string-id=mail")
 
     refused = zops_on_sqlite(*arguments, "--no-password", check=False).assert_refused()
@@ -196,7 +196,7 @@ def test_a_reserved_subdomain_needs_its_flag(zops_on_sqlite: Zops) -> None:
     zops_on_sqlite(*arguments, "--no-password", "--allow-reserved-subdomain")
 
 
-def test_no_flag_gives_a_subdomain_that_the_server_needs(zops_on_sqlite: Zops) -> None:
+def test_no_flag_gives_a_subdomain_that_the_server_needs(zops_on_sqlite: Runner) -> None:
     zops_on_sqlite(
         "--json",
         "create-realm",
@@ -210,11 +210,12 @@ def test_no_flag_gives_a_subdomain_that_the_server_needs(zops_on_sqlite: Zops) -
     ).assert_refused("subdomain-unusable")
 
 
-def test_one_of_two_at_the_same_moment_is_refused(zops_here: Zops, database: Database) -> None:
+def test_one_of_two_at_the_same_moment_is_refused(zops: Zops, database: Database) -> None:
+    zops.on(database)
     with database.begin() as connection:
         ensure_internal_realm(connection)
 
-    running = [zops_here.start("--json", *SECOND, "--no-password") for _ in range(2)]
+    running = [zops.start("--json", *SECOND, "--no-password") for _ in range(2)]
     codes = sorted(process.wait(60) for process in running)
 
     assert codes == [0, 3]
@@ -222,7 +223,7 @@ def test_one_of_two_at_the_same_moment_is_refused(zops_here: Zops, database: Dat
 
 
 def test_a_failure_at_the_end_leaves_nothing(
-    zops_on_sqlite: Zops, sqlite_database: Database
+    zops_on_sqlite: Runner, sqlite_database: Database
 ) -> None:
     with sqlite_database.begin() as connection:
         connection.exec_driver_sql(
@@ -250,14 +251,14 @@ def test_a_failure_at_the_end_leaves_nothing(
     ],
 )
 def test_what_is_missing_or_too_much_on_the_command_line(
-    zops_on_sqlite: Zops, arguments: tuple[str, ...], said: str
+    zops_on_sqlite: Runner, arguments: tuple[str, ...], said: str
 ) -> None:
     wrong = zops_on_sqlite("create-realm", *arguments, exit_code=2)
 
     assert said in wrong.stderr
 
 
-def test_a_password_file_that_is_not_there_is_refused(zops_on_sqlite: Zops) -> None:
+def test_a_password_file_that_is_not_there_is_refused(zops_on_sqlite: Runner) -> None:
     refused = zops_on_sqlite(*SECOND, "--password-file=nowhere", exit_code=3)
 
     assert "nowhere" in refused.stderr

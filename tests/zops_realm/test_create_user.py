@@ -15,7 +15,7 @@ from zcore.schema import tables
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner, Zops
 
 FIRST = ("create-realm", "First Realm", "olive@example.test", "Olive Owner", "--string-id=first")
 UNA = ("create-user", "una@example.test", "Una User", "-r", "first")
@@ -23,8 +23,8 @@ UNA = ("create-user", "una@example.test", "Una User", "-r", "first")
 
 @pytest.fixture
 def zops_with_realm(
-    zops_here: Zops, database: Database, make_realm: Callable[[Database, str], int]
-) -> Zops:
+    zops_here: Runner, database: Database, make_realm: Callable[[Database, str], int]
+) -> Runner:
     """The command on a database with the organization `first`."""
     make_realm(database, "first")
     return zops_here
@@ -32,8 +32,8 @@ def zops_with_realm(
 
 @pytest.fixture
 def sqlite_with_realm(
-    zops_on_sqlite: Zops, sqlite_database: Database, make_realm: Callable[[Database, str], int]
-) -> Zops:
+    zops_on_sqlite: Runner, sqlite_database: Database, make_realm: Callable[[Database, str], int]
+) -> Runner:
     """The command on a SQLite database with the organization `first`."""
     make_realm(sqlite_database, "first")
     return zops_on_sqlite
@@ -66,7 +66,7 @@ def groups_of(database: Database, email: str) -> set[str]:
         return set(connection.scalars(names))
 
 
-def test_it_writes_the_rows_of_a_server(zops_with_realm: Zops, database: Database) -> None:
+def test_it_writes_the_rows_of_a_server(zops_with_realm: Runner, database: Database) -> None:
     before = all_rows(database)
 
     zops_with_realm(*UNA, "--password-stdin", stdin="a password")
@@ -75,7 +75,7 @@ def test_it_writes_the_rows_of_a_server(zops_with_realm: Zops, database: Databas
     assert normalized(added(before, after), after) == server_rows("user")
 
 
-def test_the_result_names_the_account(zops_with_realm: Zops, database: Database) -> None:
+def test_the_result_names_the_account(zops_with_realm: Runner, database: Database) -> None:
     result = zops_with_realm("--json", *UNA, "--no-password").json()
 
     una = user(database, "una@example.test")
@@ -89,7 +89,7 @@ def test_the_result_names_the_account(zops_with_realm: Zops, database: Database)
 
 @pytest.mark.parametrize("reference", ["first", "id:2"])
 def test_the_organization_by_subdomain_or_number(
-    sqlite_with_realm: Zops, sqlite_database: Database, reference: str
+    sqlite_with_realm: Runner, sqlite_database: Database, reference: str
 ) -> None:
     sqlite_with_realm("create-user", "a@example.test", "Al Lee", "-r", reference, "--no-password")
 
@@ -97,7 +97,7 @@ def test_the_organization_by_subdomain_or_number(
 
 
 def test_the_root_organization_is_the_empty_subdomain(
-    zops_on_sqlite: Zops, sqlite_database: Database, make_realm: Callable[[Database, str], int]
+    zops_on_sqlite: Runner, sqlite_database: Database, make_realm: Callable[[Database, str], int]
 ) -> None:
     make_realm(sqlite_database, "")
 
@@ -108,7 +108,7 @@ def test_the_root_organization_is_the_empty_subdomain(
 
 @pytest.mark.parametrize("reference", ["nowhere", "", "id:99999999999999999999"])
 def test_an_organization_that_is_not_there_is_refused(
-    zops_with_realm: Zops, reference: str
+    zops_with_realm: Runner, reference: str
 ) -> None:
     zops_with_realm(
         "--json",
@@ -122,7 +122,7 @@ def test_an_organization_that_is_not_there_is_refused(
     ).assert_refused("no-realm")
 
 
-def test_a_number_that_is_none_is_a_usage_error(sqlite_with_realm: Zops) -> None:
+def test_a_number_that_is_none_is_a_usage_error(sqlite_with_realm: Runner) -> None:
     sqlite_with_realm(
         "create-user", "a@example.test", "Al Lee", "-r", "id:x", "--no-password", exit_code=2
     )
@@ -139,7 +139,7 @@ def test_a_number_that_is_none_is_a_usage_error(sqlite_with_realm: Zops) -> None
     ],
 )
 def test_a_role_has_its_groups(
-    sqlite_with_realm: Zops,
+    sqlite_with_realm: Runner,
     sqlite_database: Database,
     role: str,
     number: int,
@@ -152,7 +152,7 @@ def test_a_role_has_its_groups(
 
 
 def test_the_audit_log_counts_the_newcomer(
-    sqlite_with_realm: Zops, sqlite_database: Database
+    sqlite_with_realm: Runner, sqlite_database: Database
 ) -> None:
     sqlite_with_realm(*UNA, "--no-password", "--role=guest")
 
@@ -163,7 +163,7 @@ def test_the_audit_log_counts_the_newcomer(
 
 
 def test_with_a_waiting_period_a_member_is_not_a_full_member_yet(
-    sqlite_with_realm: Zops, sqlite_database: Database
+    sqlite_with_realm: Runner, sqlite_database: Database
 ) -> None:
     change(sqlite_database, "zerver_realm", waiting_period_threshold=3)
 
@@ -173,7 +173,7 @@ def test_with_a_waiting_period_a_member_is_not_a_full_member_yet(
 
 
 def test_settings_come_from_the_organization_but_for_some(
-    zops_with_realm: Zops, database: Database
+    zops_with_realm: Runner, database: Database
 ) -> None:
     change(database, "zerver_realm", default_language="fr")
     change(
@@ -194,7 +194,7 @@ def test_settings_come_from_the_organization_but_for_some(
     assert una.enable_marketing_emails is True
 
 
-def test_a_hidden_address_gets_one_to_show(zops_with_realm: Zops, database: Database) -> None:
+def test_a_hidden_address_gets_one_to_show(zops_with_realm: Runner, database: Database) -> None:
     change(database, "zerver_realmuserdefault", email_address_visibility=3)
 
     zops_with_realm(*UNA, "--no-password", env={"ZOPS_EXTERNAL_HOST": "chat.test:8443"})
@@ -204,7 +204,7 @@ def test_a_hidden_address_gets_one_to_show(zops_with_realm: Zops, database: Data
 
 
 def test_a_hidden_address_needs_the_host(
-    sqlite_with_realm: Zops, sqlite_database: Database
+    sqlite_with_realm: Runner, sqlite_database: Database
 ) -> None:
     change(sqlite_database, "zerver_realmuserdefault", email_address_visibility=3)
 
@@ -214,7 +214,7 @@ def test_a_hidden_address_needs_the_host(
 
 
 def test_an_address_that_is_there_is_refused_in_any_case(
-    zops_with_realm: Zops, database: Database
+    zops_with_realm: Runner, database: Database
 ) -> None:
     zops_with_realm(
         "--json",
@@ -229,7 +229,7 @@ def test_an_address_that_is_there_is_refused_in_any_case(
 
 
 def test_the_address_shown_for_somebody_else_is_refused(
-    sqlite_with_realm: Zops, sqlite_database: Database
+    sqlite_with_realm: Runner, sqlite_database: Database
 ) -> None:
     change(sqlite_database, "zerver_userprofile", email="user8@first.chat.test")
 
@@ -245,7 +245,7 @@ def test_the_address_shown_for_somebody_else_is_refused(
     ).assert_refused("email-taken")
 
 
-def test_if_not_exists_accepts_the_account(zops_with_realm: Zops, database: Database) -> None:
+def test_if_not_exists_accepts_the_account(zops_with_realm: Runner, database: Database) -> None:
     made = zops_with_realm("--json", *UNA, "--no-password").json()
     before = all_rows(database)
 
@@ -264,11 +264,10 @@ def test_if_not_exists_accepts_the_account(zops_with_realm: Zops, database: Data
     assert all_rows(database) == before
 
 
-def test_if_not_exists_at_the_same_moment_makes_one(
-    zops_with_realm: Zops, database: Database
-) -> None:
+@pytest.mark.usefixtures("zops_with_realm")
+def test_if_not_exists_at_the_same_moment_makes_one(zops: Zops, database: Database) -> None:
     arguments = ("--json", *UNA, "--no-password", "--if-not-exists")
-    running = [zops_with_realm.start(*arguments) for _ in range(2)]
+    running = [zops.start(*arguments) for _ in range(2)]
 
     assert [process.wait(60) for process in running] == [0, 0]
     assert len(all_rows(database)["zerver_userprofile"]) == 7 + 2
@@ -283,7 +282,7 @@ def test_if_not_exists_at_the_same_moment_makes_one(
     ],
 )
 def test_an_account_that_cannot_be_used_is_refused_with_a_reason(
-    sqlite_with_realm: Zops, sqlite_database: Database, values: dict[str, bool], code: str
+    sqlite_with_realm: Runner, sqlite_database: Database, values: dict[str, bool], code: str
 ) -> None:
     change(sqlite_database, "zerver_userprofile", **values)
 
@@ -301,7 +300,7 @@ def test_an_account_that_cannot_be_used_is_refused_with_a_reason(
 
 
 def test_a_deactivated_organization_is_refused(
-    sqlite_with_realm: Zops, sqlite_database: Database
+    sqlite_with_realm: Runner, sqlite_database: Database
 ) -> None:
     change(sqlite_database, "zerver_realm", deactivated=True)
 
@@ -310,7 +309,7 @@ def test_a_deactivated_organization_is_refused(
     )
 
 
-def test_the_internal_organization_is_refused(sqlite_with_realm: Zops) -> None:
+def test_the_internal_organization_is_refused(sqlite_with_realm: Runner) -> None:
     sqlite_with_realm(
         "--json",
         "create-user",
@@ -322,7 +321,9 @@ def test_the_internal_organization_is_refused(sqlite_with_realm: Zops) -> None:
     ).assert_refused("internal-realm")
 
 
-def test_the_address_of_a_system_bot_is_refused(zops_with_realm: Zops, database: Database) -> None:
+def test_the_address_of_a_system_bot_is_refused(
+    zops_with_realm: Runner, database: Database
+) -> None:
     before = all_rows(database)
 
     zops_with_realm(
@@ -339,7 +340,7 @@ def test_the_address_of_a_system_bot_is_refused(zops_with_realm: Zops, database:
 
 
 def test_a_name_that_is_there_is_refused_where_names_are_unique(
-    zops_with_realm: Zops, database: Database
+    zops_with_realm: Runner, database: Database
 ) -> None:
     change(database, "zerver_realm", require_unique_names=True)
 
@@ -354,7 +355,7 @@ def test_a_name_that_is_there_is_refused_where_names_are_unique(
     ).assert_refused("full-name-taken")
 
 
-def test_a_dry_run_writes_nothing(zops_with_realm: Zops, database: Database) -> None:
+def test_a_dry_run_writes_nothing(zops_with_realm: Runner, database: Database) -> None:
     before = all_rows(database)
 
     result = zops_with_realm("--json", *UNA, "--no-password", "--dry-run").json()

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zcore.database import Database
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner
 
 
 @pytest.fixture
 def zops_with_people(
-    zops_here: Zops,
+    zops_here: Runner,
     database: Database,
     make_realm: Callable[[Database, str], int],
     make_user: Callable[[Database, int, str, Role], int],
-) -> Zops:
+) -> Runner:
     """The command on a database with an organization of four."""
     realm_id = make_realm(database, "acme")
     make_user(database, realm_id, "gus@a.test", Role.GUEST)
@@ -35,7 +35,7 @@ def zops_with_people(
     return zops_here
 
 
-def test_realm_list(zops_with_people: Zops) -> None:
+def test_realm_list(zops_with_people: Runner) -> None:
     listed = zops_with_people("--json", "realm", "list", env={"ZOPS_EXTERNAL_HOST": "c.test"})
 
     internal, acme = listed.json()["realms"]
@@ -51,7 +51,7 @@ def test_realm_list(zops_with_people: Zops) -> None:
     }
 
 
-def test_realm_show(zops_with_people: Zops) -> None:
+def test_realm_show(zops_with_people: Runner) -> None:
     shown = zops_with_people("--json", "realm", "show", "acme")
 
     acme = shown.json()
@@ -62,7 +62,7 @@ def test_realm_show(zops_with_people: Zops) -> None:
     assert "zuliprealm_" not in shown.stdout
 
 
-def test_user_list(zops_with_people: Zops) -> None:
+def test_user_list(zops_with_people: Runner) -> None:
     active = zops_with_people("--json", "user", "list", "-r", "acme").json()["users"]
     everyone = zops_with_people("--json", "user", "list", "-r", "acme", "--all").json()["users"]
 
@@ -72,13 +72,13 @@ def test_user_list(zops_with_people: Zops) -> None:
 
 
 @pytest.mark.parametrize("account", ["GUS@a.test", "id:9"])
-def test_user_show(zops_with_people: Zops, account: str) -> None:
+def test_user_show(zops_with_people: Runner, account: str) -> None:
     shown = zops_with_people("--json", "user", "show", "-r", "acme", account).json()
 
     assert (shown["user_id"], shown["email"], shown["role"]) == (9, "gus@a.test", "guest")
 
 
-def test_people_get_tables(zops_with_people: Zops) -> None:
+def test_people_get_tables(zops_with_people: Runner) -> None:
     realms = zops_with_people("realm", "list").stdout.splitlines()
     users = zops_with_people("user", "list", "-r", "acme").stdout.splitlines()
     shown = zops_with_people("realm", "show", "acme").stdout
@@ -99,7 +99,7 @@ def test_people_get_tables(zops_with_people: Zops) -> None:
     ],
 )
 def test_what_is_not_there_is_refused(
-    zops_on_sqlite: Zops,
+    zops_on_sqlite: Runner,
     sqlite_database: Database,
     make_realm: Callable[[Database, str], int],
     arguments: tuple[str, ...],
