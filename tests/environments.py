@@ -11,6 +11,10 @@ import sys
 import sysconfig
 import venv
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,3 +56,12 @@ def pip_install(environment: Path, *words: str | Path) -> None:
     subprocess.run(
         [*pip, "install", "-q", "--no-index", "--no-build-isolation", *words], check=True
     )
+
+
+def write_package(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write the `files` of a package, by their paths, below `folder`; returns `folder`."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
+    return folder

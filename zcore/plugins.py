@@ -240,12 +240,14 @@ class Plugins:
         return (record for record in self._records.values() if record.active)
 
     def _report_unknown_hooks(self) -> None:
-        """A hook that nobody calls is a typing mistake, or of a plugin that is not here."""
-        if any(not record.active for record in self._all):
+        """A hook that nobody calls is a typing mistake, or of a plugin that is switched off."""
+        if any(record.status == "disabled" for record in self._all):
             return
+        broken = any(not record.active for record in self._all)
+        others = ", nor of a plugin that works" if broken else ""
         for record in self._active():
             for name in self._hooks.unknown(record):
-                record.problems.append(f"it implements {name}, which is not a hook of zops")
+                record.problems.append(f"it implements {name}, which is not a hook of zops{others}")
 
     def _collect_commands(self) -> None:
         for record, implementation in self._hooks.implementations("zops_commands"):
