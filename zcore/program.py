@@ -100,7 +100,8 @@ class Run:
                 watched(context.stop, context.console.warn, self._last_words),
             ):
                 result = _result(self.group.invoke(click_context))
-                refresh(context)  # in here a signal cannot make a failure of what is done
+                if not result.data.get("dry_run"):  # that leaves no trace whatever
+                    refresh(context)  # in here a signal cannot make a failure of what is done
                 return result
         except click.exceptions.Exit as ended:
             raise Ended(ended.exit_code) from ended

@@ -120,9 +120,15 @@ class TestCommands:
         zops("create-realm", "Acme", *CREATE, "--string-id", "acme")
         (zops.home / FILE).unlink()
         database = (zops.home / "zops.db").read_bytes()
-        zops("create-realm", "Lear", *CREATE, "--string-id", "lear", "--dry-run")
+        zops("realm", "list")
         assert names(zops) == ["acme"]
         assert (zops.home / "zops.db").read_bytes() == database
+
+    def test_that_run_dry_leave_nothing(self, zops: Zops) -> None:
+        zops("create-realm", "Acme", *CREATE, "--string-id", "acme")
+        (zops.home / FILE).unlink()
+        zops("create-realm", "Lear", *CREATE, "--string-id", "lear", "--dry-run")
+        assert not (zops.home / FILE).exists()
 
     def test_that_fail_or_need_no_database_leave_nothing(self, zops: Zops) -> None:
         zops("realm", "list")

@@ -400,7 +400,7 @@ def test_a_record_that_points_outside(
     before = {path.name for path in tmp_path.iterdir()}
     done = zops_here("import", "acme", light_copy, check=False)
     assert done.exit_code in (0, 5)
-    assert {path.name for path in tmp_path.iterdir()} == before | {"uploads"}
+    assert {path.name for path in tmp_path.iterdir()} == before | {"uploads", zops_here.home.name}
     assert {path.name for path in zops_here.uploads.iterdir()} == {"files", "avatars"}
 
 
