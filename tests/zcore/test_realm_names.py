@@ -153,7 +153,7 @@ class TestCommands:
         zops.environment["ZOPS_DATABASE"] = postgres_database.url.render_as_string(False)
         with postgres_database.begin() as connection:
             connection.exec_driver_sql("LOCK TABLE zerver_realm IN ACCESS EXCLUSIVE MODE")
-            zops("db", "check", timeout=20)
+            zops("db", "check")
         assert not (zops.home / FILE).exists()
 
 
