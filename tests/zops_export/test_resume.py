@@ -14,13 +14,13 @@ import sqlalchemy as sa
 
 from tests.interop.comparing import differences_by_id
 from tests.interop.reading import WholeExport
-from tests.zcore.conftest import InstalledPlugins
 from tests.zops_export.conftest import ZopsHere
 from tests.zops_export.test_interruptions import Held
 from zcore.crash_points import CRASHED, VARIABLE
 from zcore.database import Database
 from zcore.schema.files import zerver_attachment as attachments
 from zcore.schema.users import zerver_userprofile as users
+from zcore.testing.plugins import TemporaryPlugins
 from zops_export.claimed_folder import ClaimedFolder
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def test_a_file_that_changed_in_the_store_is_copied_again(
 
 
 def test_a_stage_of_others_that_can_be_kept(acme: Zops, out: Path, tmp_path: Path) -> None:
-    InstalledPlugins(tmp_path / "site", acme).install("other", KEEPING, work=NOTES)
+    TemporaryPlugins(tmp_path / "site", acme.environment).install("other", KEEPING, work=NOTES)
     left = kill(acme, out / "acme", "stage-done:uploads")
     written = (left / "export/notes/of-process.txt").read_bytes()
     done = export(acme, out / "acme", "--resume", exit_code=5).json()
@@ -167,7 +167,7 @@ def test_a_stage_of_others_that_can_be_kept(acme: Zops, out: Path, tmp_path: Pat
 
 
 def test_a_stage_whose_files_are_damaged_runs_again(acme: Zops, out: Path, tmp_path: Path) -> None:
-    InstalledPlugins(tmp_path / "site", acme).install("other", KEEPING, work=NOTES)
+    TemporaryPlugins(tmp_path / "site", acme.environment).install("other", KEEPING, work=NOTES)
     left = kill(acme, out / "acme", "stage-done:uploads")
     (left / "export/notes/of-process.txt").write_bytes(b"")
     done = export(acme, out / "acme", "--resume", exit_code=5).json()

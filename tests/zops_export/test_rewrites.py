@@ -12,8 +12,8 @@ import pytest
 
 from tests.interop.comparing import MARK
 from tests.interop.reading import WholeExport
-from tests.zcore.conftest import InstalledPlugins
 from tests.zops_export.spoiling import assert_said_no
+from zcore.testing.plugins import TemporaryPlugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ Install = Callable[..., None]
 @pytest.fixture
 def install(zops: Zops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """`install(("zerver_realm", "name", "sa.literal('x')"), ...)`: a plugin that rewrites so."""
-    site = InstalledPlugins(tmp_path / "site", zops)
+    site = TemporaryPlugins(tmp_path / "site", zops.environment)
     monkeypatch.syspath_prepend(site.folder)
 
     def install_plugin(*rewrites: tuple[str, str | None, str], name: str = "other") -> None:
