@@ -216,7 +216,7 @@ def test_a_stopped_export_is_kept_when_it_may_be_resumed(
     assert "what was done is kept" in stderr
     name = uploads(database)[0]
     number = (out / ".acme.partial/export" / name).stat().st_ino
-    here(*words)
+    here("--disable-plugin", "hold", *words)
     assert (out / "acme" / name).stat().st_ino == number
 
 
