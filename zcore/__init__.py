@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zcore.context import Context, current
+    from zcore.creation import CreatedUser, RealmCreated, UsersCreated
     from zcore.deprecation import Deprecated
     from zcore.errors import (
         ExitCode,
@@ -55,6 +56,7 @@ __all__ = [
     "CheckResult",
     "Command",
     "Context",
+    "CreatedUser",
     "Deprecated",
     "Estimate",
     "ExitCode",
@@ -69,6 +71,7 @@ __all__ = [
     "PluginName",
     "Problem",
     "QueuedEvent",
+    "RealmCreated",
     "RealmName",
     "Refused",
     "Result",
@@ -77,6 +80,7 @@ __all__ = [
     "Stage",
     "Unreachable",
     "UsageError",
+    "UsersCreated",
     "Validation",
     "Validator",
     "Worker",
@@ -91,6 +95,7 @@ __all__ = [
 _HOMES = {
     "API_VERSION": "hookspecs",
     "Context": "context",
+    "CreatedUser": "creation",
     "Deprecated": "deprecation",
     "ExitCode": "errors",
     "ExportJob": "jobs",
@@ -98,10 +103,12 @@ _HOMES = {
     "ImportJob": "jobs",
     "Interrupted": "errors",
     "PluginName": "options",
+    "RealmCreated": "creation",
     "RealmName": "options",
     "Refused": "errors",
     "Unreachable": "errors",
     "UsageError": "errors",
+    "UsersCreated": "creation",
     "Validation": "validation",
     "ZopsError": "errors",
     "current": "context",

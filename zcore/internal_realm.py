@@ -52,8 +52,10 @@ def ensure_internal_realm(connection: sa.Connection) -> InternalRealm:
 
     Raises `Refused` when there are realms but none is the internal one.
     """
-    if connection.execute(sa.select(zerver_realm.c.id).limit(1)).first() is None:
-        return _create_internal_realm(connection)
+    if _is_empty(connection):
+        _wait_for_others(connection)
+        if _is_empty(connection):
+            return _create_internal_realm(connection)
     found = find_internal_realm(connection)
     if found is None:
         raise Refused(
@@ -81,6 +83,16 @@ def find_internal_realm(connection: sa.Connection) -> InternalRealm | None:
     return InternalRealm(homes[0], bot_ids, created=False)
 
 
+def _is_empty(connection: sa.Connection) -> bool:
+    return connection.execute(sa.select(zerver_realm.c.id).limit(1)).first() is None
+
+
+def _wait_for_others(connection: sa.Connection) -> None:
+    """Let only one process at a time make the internal realm (SQLite has one writer anyway)."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("LOCK TABLE zerver_realm IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def _create_internal_realm(connection: sa.Connection) -> InternalRealm:
     now = datetime.now(UTC)
     new = NewRealm(name=INTERNAL_REALM_NAME, string_id=INTERNAL_REALM, date_created=now)
@@ -103,7 +115,7 @@ def _create_bots(connection: sa.Connection, realm: InsertedRealm, now: datetime)
         _bot_account(realm.realm_id, email, full_name, now)
         for email, full_name in SYSTEM_BOTS.items()
     ]
-    user_ids = insert_accounts(connection, accounts)
+    user_ids = [made.user_id for made in insert_accounts(connection, accounts)]
     _make_own_owners(connection, user_ids)
     write_audit_entries(connection, (_created_entry(realm, user, now) for user in user_ids))
     holders = [RoleHolder(user_id=user, role=Role.MEMBER, since=now) for user in user_ids]

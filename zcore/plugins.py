@@ -8,10 +8,10 @@ that names it, and everything else works.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from zcore.errors import Refused
+from zcore.errors import Failed, Refused, ZopsError
 from zcore.plugin_hooks import Hooks, Watcher, is_list
 from zcore.plugin_loading import discover, load
 from zcore.plugin_record import PluginInfo, PluginRecord
@@ -218,6 +218,27 @@ class Plugins:
                 results.append((record.name, result))
         return results
 
+    def call_all(
+        self,
+        hook_name: str,
+        around: Callable[[], AbstractContextManager[object]] = nullcontext,
+        **arguments: object,
+    ) -> None:
+        """Call a hook of each plugin inside the caller's work: the first that fails ends it.
+
+        Each call runs within `around()`, which may turn what it raises into our errors. Raises
+        `Failed` naming the plugin, or the `ZopsError` that the plugin raised, which then names it
+        too. What zops's own plugins raise comes out as it is.
+        """
+        for record, implementation in self._hooks.implementations(hook_name):
+            try:
+                with around():
+                    self._hooks.invoke(record, hook_name, implementation, arguments)
+            except (Exception, SystemExit) as error:
+                if record.is_ours:
+                    raise
+                raise _named(record, hook_name, error) from error
+
     def provider(self, value: object) -> str:
         """Who gave a command, stage, validator or check, in words: for messages."""
         record = self._provider(value)
@@ -314,6 +335,18 @@ class Plugins:
 def _cannot_be_asked(record: PluginRecord, hook_name: str, error: BaseException) -> Refused:
     return Refused(
         f"{record.label} cannot be asked for {hook_name}: {describe(error)}",
+        hint=f"mend it, or switch it off with --disable-plugin {record.name}",
+        code="broken-plugin",
+    )
+
+
+def _named(record: PluginRecord, hook_name: str, error: BaseException) -> ZopsError:
+    """What a plugin raised, saying whose it is."""
+    if isinstance(error, ZopsError):
+        error.message = f"{record.label}: {error.message}"
+        return error
+    return Failed(
+        f"{record.label}: {hook_name}: {describe(error)}",
         hint=f"mend it, or switch it off with --disable-plugin {record.name}",
         code="broken-plugin",
     )

@@ -94,7 +94,8 @@ class Builder:
             date_joined=NOW,
             settings=settings,
         )
-        (user_id,) = insert_accounts(self.connection, [account])
+        (inserted,) = insert_accounts(self.connection, [account])
+        user_id = inserted.user_id
         self.ids["users"][name] = user_id
         self.ids["recipients"][name] = self._recipient_of(user_id)
         self._realm_of[name] = realm

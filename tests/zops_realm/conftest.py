@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zcore.console import Console
+from zcore.context import Context
 from zcore.identifiers import unusable_password
+from zcore.settings import Settings
+from zcore.testing.plugins import plugins_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from zcore.database import Database
     from zcore.organizations.codes import Role
@@ -29,8 +34,29 @@ def zops_on_sqlite(zops_in_process: ZopsInProcess, sqlite_database: Database) ->
 
 
 @pytest.fixture
-def make_realm() -> Callable[[Database, str], int]:
-    """`make_realm(database, "acme")` makes an organization and its owner; returns its id."""
+def context_of(tmp_path: Path) -> Iterator[Callable[[Database], Context]]:
+    """`context_of(database)` is a run of `zops` in this process, with zops's own plugins."""
+    made: list[Context] = []
+
+    def make(database: Database) -> Context:
+        url = database.url.render_as_string(hide_password=False)
+        environ = {"ZOPS_HOME": str(tmp_path / "home"), "ZOPS_DATABASE": url}
+        settings = Settings.load({}, environ, tmp_path)
+        made.append(Context(settings, Console(quiet=True), plugins_of({}, ours=True)))
+        return made[-1]
+
+    yield make
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def make_realm(context_of: Callable[[Database], Context]) -> Callable[[Database, str], int]:
+    """`make_realm(database, "acme")` makes an organization and its owner; returns its id.
+
+    There are no messages in it.
+    """
+    from zops_realm.changing import changing
     from zops_realm.create_realm import RealmRequest, create
 
     def make(database: Database, string_id: str) -> int:
@@ -40,21 +66,30 @@ def make_realm() -> Callable[[Database, str], int]:
             email="olive@example.test",
             full_name="Olive Owner",
             password=None,
+            bare=True,
         )
-        return create(database, request, unusable_password()).realm_id
+        with changing(context_of(database)) as work:
+            return create(work, request, unusable_password()).realm_id
 
     return make
 
 
 @pytest.fixture
-def make_user() -> Callable[[Database, int, str, Role], int]:
+def make_user(
+    context_of: Callable[[Database], Context],
+) -> Callable[[Database, int, str, Role], int]:
     """`make_user(database, realm_id, "mo@a.test", Role.MEMBER)` makes an account."""
+    from zcore.organizations.lookup import find_realm
     from zops_realm.accounts import Person
+    from zops_realm.changing import changing
     from zops_realm.create_user import create
 
     def make(database: Database, realm_id: int, email: str, role: Role) -> int:
         name = f"{email.partition('@')[0].title()} Lee"
         person = Person(email=email, full_name=name, password=unusable_password(), role=role)
-        return create(database, realm_id, person)
+        with changing(context_of(database)) as work:
+            realm = find_realm(work.connection, f"id:{realm_id}")
+            (user,) = create(work, realm, [person], bare=True)
+        return user.user_id
 
     return make

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from tests.zops_realm.normalized_rows import added, all_rows, normalized, server_rows
+from tests.zops_realm.normalized_rows import all_rows
 from zcore.database import Database
 from zcore.schema import tables
 
@@ -64,15 +64,6 @@ def groups_of(database: Database, email: str) -> set[str]:
     )
     with database.read() as connection:
         return set(connection.scalars(names))
-
-
-def test_it_writes_the_rows_of_a_server(zops_with_realm: Runner, database: Database) -> None:
-    before = all_rows(database)
-
-    zops_with_realm(*UNA, "--password-stdin", stdin="a password")
-
-    after = all_rows(database)
-    assert normalized(added(before, after), after) == server_rows("user")
 
 
 def test_the_result_names_the_account(zops_with_realm: Runner, database: Database) -> None:

@@ -39,7 +39,17 @@ class NewAccount:
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
-def insert_accounts(connection: sa.Connection, accounts: Sequence[NewAccount]) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class InsertedAccount:
+    """The ids of an account just made, and of the recipient of direct messages to it."""
+
+    user_id: int
+    recipient_id: int
+
+
+def insert_accounts(
+    connection: sa.Connection, accounts: Sequence[NewAccount]
+) -> list[InsertedAccount]:
     """Write `accounts` (all with the same `settings` columns); return their ids, in order.
 
     The caller adds group memberships, channel subscriptions and audit entries.
@@ -47,8 +57,8 @@ def insert_accounts(connection: sa.Connection, accounts: Sequence[NewAccount]) -
     rows = [_account_row(account) for account in accounts]
     user_ids = insert_returning_ids(connection, zerver_userprofile, rows)
     _set_display_addresses(connection, accounts, user_ids)
-    insert_personal_recipients(connection, user_ids)
-    return user_ids
+    recipient_ids = insert_personal_recipients(connection, user_ids)
+    return [InsertedAccount(*ids) for ids in zip(user_ids, recipient_ids, strict=True)]
 
 
 def insert_personal_recipients(connection: sa.Connection, user_ids: Sequence[int]) -> list[int]:

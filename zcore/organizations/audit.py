@@ -44,22 +44,43 @@ def write_audit_entries(connection: sa.Connection, entries: Iterable[AuditEntry]
         connection.execute(sa.insert(zerver_realmauditlog), rows)
 
 
-def role_counts(connection: sa.Connection, realm_id: int) -> dict[str, object]:
-    """The `extra_data` that an entry about a user's coming or going must carry.
+@dataclass(slots=True)
+class RoleCount:
+    """How many active humans of each role, and active bots, a realm has.
 
-    It counts the active humans of the realm by role, and its active bots, as they are now.
+    Every entry about somebody's coming or going carries it, as it is afterwards.
     """
-    users = zerver_userprofile.c
-    counted = (
-        sa.select(users.is_bot, users.role, sa.func.count())
-        .where(users.realm_id == realm_id, users.is_active)
-        .group_by(users.is_bot, users.role)
-    )
-    humans = dict.fromkeys((str(int(role)) for role in Role), 0)
-    bots = 0
-    for is_bot, role, count in connection.execute(counted):
-        if is_bot:
-            bots += count
-        else:
-            humans[str(role)] = count
-    return {AUDIT_ROLE_COUNT: {AUDIT_HUMANS_BY_ROLE: humans, AUDIT_BOT_COUNT: bots}}
+
+    humans: dict[str, int]
+    bots: int = 0
+
+    @classmethod
+    def read(cls, connection: sa.Connection, realm_id: int) -> RoleCount:
+        """As it is now."""
+        users = zerver_userprofile.c
+        counted = (
+            sa.select(users.is_bot, users.role, sa.func.count())
+            .where(users.realm_id == realm_id, users.is_active)
+            .group_by(users.is_bot, users.role)
+        )
+        count = cls(dict.fromkeys((str(int(role)) for role in Role), 0))
+        for is_bot, role, number in connection.execute(counted):
+            if is_bot:
+                count.bots += number
+            else:
+                count.humans[str(role)] = number
+        return count
+
+    def add(self, role: int) -> None:
+        """One more human with this role."""
+        self.humans[str(int(role))] += 1
+
+    def as_audit_data(self) -> dict[str, object]:
+        """What stands in the entry's `extra_data`."""
+        humans = dict(self.humans)
+        return {AUDIT_ROLE_COUNT: {AUDIT_HUMANS_BY_ROLE: humans, AUDIT_BOT_COUNT: self.bots}}
+
+
+def role_counts(connection: sa.Connection, realm_id: int) -> dict[str, object]:
+    """The `extra_data` of an entry about a change that has happened already."""
+    return RoleCount.read(connection, realm_id).as_audit_data()

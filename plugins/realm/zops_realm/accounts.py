@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from zcore import Refused
+from zcore import CreatedUser, Refused
 from zcore.organizations.accounts import NewAccount, insert_accounts
-from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
+from zcore.organizations.audit import AuditEntry, RoleCount, write_audit_entries
 from zcore.organizations.codes import AuditEvent, Role
 from zcore.organizations.system_groups import (
     RoleHolder,
@@ -21,7 +21,7 @@ from zcore.schema.realms import zerver_realm, zerver_realmuserdefault
 from zcore.schema.users import zerver_onboardingstep, zerver_userprofile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
 # Marks an account that somebody else made: its user is asked at the first login who may see the
@@ -56,45 +56,38 @@ class Account:
     is_mirror_dummy: bool
 
 
-def create_account(
+def create_accounts(
     connection: sa.Connection,
     realm_id: int,
-    person: Person,
+    people: Sequence[Person],
     now: datetime,
     display_host: str | None = None,
-) -> int:
-    """Write the account of a human, with its audit entries and role groups; return its id.
+) -> tuple[CreatedUser, ...]:
+    """Write the accounts of humans, with their audit entries and role groups, in that order.
 
     `display_host`: see `zcore.organizations.accounts.NewAccount`. `settle_in` (in
-    `zops_realm.subscriptions`) does the rest.
+    `zops_realm.settling`) does the rest.
     """
-    account = NewAccount(
-        realm_id=realm_id,
-        delivery_email=person.email,
-        full_name=person.full_name,
-        password=person.password,
-        role=person.role,
-        date_joined=now,
-        display_host=display_host,
-        settings={"tos_version": MADE_BY_OTHERS, **settings_of_new_users(connection, realm_id)},
+    settings = {"tos_version": MADE_BY_OTHERS, **settings_of_new_users(connection, realm_id)}
+    count = RoleCount.read(connection, realm_id)
+    accounts = [_account(realm_id, person, now, display_host, settings) for person in people]
+    inserted = insert_accounts(connection, accounts)
+    users = tuple(
+        CreatedUser(made.user_id, person.email, person.full_name, person.role, made.recipient_id)
+        for made, person in zip(inserted, people, strict=True)
     )
-    (user_id,) = insert_accounts(connection, [account])
-    write_audit_entries(connection, [_created_entry(connection, realm_id, user_id, now)])
-    holder = RoleHolder(
-        user_id=user_id,
-        role=person.role,
-        since=now,
-        acting_user_id=user_id,
-        is_provisional=_has_waiting_period(connection, realm_id),
-    )
-    add_to_role_groups(connection, realm_id, _system_groups(connection, realm_id), [holder])
-    return user_id
+    write_audit_entries(connection, (_created_entry(realm_id, user, now, count) for user in users))
+    _join_role_groups(connection, realm_id, users, now)
+    return users
 
 
-def insert_onboarding_step(connection: sa.Connection, user_id: int, now: datetime) -> None:
+def insert_onboarding_steps(
+    connection: sa.Connection, user_ids: Iterable[int], now: datetime
+) -> None:
     """Note the step that new users are not shown, as the server does."""
-    row = {"user_id": user_id, "onboarding_step": FIRST_ONBOARDING_STEP, "timestamp": now}
-    connection.execute(sa.insert(zerver_onboardingstep), row)
+    step = {"onboarding_step": FIRST_ONBOARDING_STEP, "timestamp": now}
+    rows = [step | {"user_id": user_id} for user_id in user_ids]
+    connection.execute(sa.insert(zerver_onboardingstep), rows)
 
 
 def settings_of_new_users(connection: sa.Connection, realm_id: int) -> dict[str, object]:
@@ -164,17 +157,51 @@ def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
         yield values[start : start + CHUNK]
 
 
-def _created_entry(
-    connection: sa.Connection, realm_id: int, user_id: int, now: datetime
-) -> AuditEntry:
-    counts: Mapping[str, object] = role_counts(connection, realm_id)
+def _account(
+    realm_id: int,
+    person: Person,
+    now: datetime,
+    display_host: str | None,
+    settings: Mapping[str, object],
+) -> NewAccount:
+    return NewAccount(
+        realm_id=realm_id,
+        delivery_email=person.email,
+        full_name=person.full_name,
+        password=person.password,
+        role=person.role,
+        date_joined=now,
+        display_host=display_host,
+        settings=settings,
+    )
+
+
+def _join_role_groups(
+    connection: sa.Connection, realm_id: int, users: Sequence[CreatedUser], now: datetime
+) -> None:
+    is_provisional = _has_waiting_period(connection, realm_id)
+    holders = [
+        RoleHolder(
+            user_id=user.user_id,
+            role=Role(user.role),
+            since=now,
+            acting_user_id=user.user_id,
+            is_provisional=is_provisional,
+        )
+        for user in users
+    ]
+    add_to_role_groups(connection, realm_id, _system_groups(connection, realm_id), holders)
+
+
+def _created_entry(realm_id: int, user: CreatedUser, now: datetime, count: RoleCount) -> AuditEntry:
+    count.add(user.role)
     return AuditEntry(
         event_type=AuditEvent.USER_CREATED,
         realm_id=realm_id,
         event_time=now,
-        acting_user_id=user_id,
-        modified_user_id=user_id,
-        extra_data=counts,
+        acting_user_id=user.user_id,
+        modified_user_id=user.user_id,
+        extra_data=count.as_audit_data(),
     )
 
 

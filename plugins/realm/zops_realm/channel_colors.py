@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
 # fmt: off
 PALETTE = (
@@ -17,7 +17,7 @@ PALETTE = (
 # fmt: on
 
 
-def pick_colors(recipient_ids: Sequence[int], used: frozenset[str]) -> dict[int, str]:
+def pick_colors(recipient_ids: Sequence[int], used: Set[str]) -> dict[int, str]:
     """A colour for each channel's recipient: what the user does not have yet, then by number."""
     free = iter([color for color in PALETTE if color not in used])
     return {

@@ -14,6 +14,8 @@ from zops_realm.password_options import password_options
 if TYPE_CHECKING:
     from zops_realm.password_input import PasswordSource
 
+BARE_HELP = "Without welcome messages and mails."
+
 
 @click.command("create-realm")
 @click.argument("name")
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-reserved-subdomain", is_flag=True, help="Accept a subdomain from the reserved words."
 )
+@click.option("--bare", is_flag=True, help=BARE_HELP)
 @click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
 def create_realm(
     name: str,
@@ -42,6 +45,7 @@ def create_realm(
     full_name: str | None,
     password: PasswordSource,
     allow_reserved_subdomain: bool,
+    bare: bool,
     dry_run: bool,
 ) -> Result:
     """Create the organization NAME and its owner, whole or not at all.
@@ -64,6 +68,7 @@ def create_realm(
         full_name=_given_or_asked("Full name", "--full-name", full_name_argument, full_name),
         password=password.read(),
         allow=frozenset(["--allow-reserved-subdomain"] if allow_reserved_subdomain else []),
+        bare=bare,
         dry_run=dry_run,
     )
     return work.run(current(), request)
@@ -83,6 +88,7 @@ def create_realm(
 )
 @password_options
 @click.option("--if-not-exists", is_flag=True, help="Be content with an account already there.")
+@click.option("--bare", is_flag=True, help=BARE_HELP)
 @click.option("--dry-run", is_flag=True, help="Check everything and write nothing.")
 def create_user(
     email_argument: str | None,
@@ -93,6 +99,7 @@ def create_user(
     role: str,
     password: PasswordSource,
     if_not_exists: bool,
+    bare: bool,
     dry_run: bool,
 ) -> Result:
     """Create an account in an organization.
@@ -115,6 +122,7 @@ def create_user(
         password=password.read(),
         role=ROLES_BY_NAME[role],
         if_not_exists=if_not_exists,
+        bare=bare,
         dry_run=dry_run,
     )
     return work.run(current(), request)

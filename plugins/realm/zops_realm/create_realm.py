@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from zcore import Change, Context, Result, ZopsError
+from zcore import Change, Context, RealmCreated, Result, ZopsError
+from zcore.crash_points import crash_point
 from zcore.identifiers import unusable_password
 from zcore.internal_realm import ensure_internal_realm
 from zcore.organizations.codes import AuditEvent, Role
@@ -16,14 +16,18 @@ from zcore.organizations.hosts import realm_url
 from zcore.organizations.realms import InsertedRealm, NewRealm, insert_realm
 from zcore.schema.realms import zerver_realm, zerver_realmauditlog
 from zcore.validation import Subjects, require_valid
-from zops_realm.accounts import Person, create_account
+from zops_realm.accounts import Person, create_accounts
+from zops_realm.changing import Work, changing
 from zops_realm.initial_channels import GENERAL_CHANNEL, insert_initial_channels
 from zops_realm.password_hash import hash_password
 from zops_realm.rules.emails import normalized
-from zops_realm.subscriptions import settle_in
+from zops_realm.settling import settle_in
 
 if TYPE_CHECKING:
-    from zcore.database import Database
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from zcore import CreatedUser
 
 # The newest of the announcements that a 10.0 server brings along: older ones are not posted.
 ANNOUNCEMENTS_OF_SERVER = 15
@@ -39,6 +43,7 @@ class RealmRequest:
     full_name: str
     password: str | None
     allow: frozenset[str] = frozenset()
+    bare: bool = False
     dry_run: bool = False
 
 
@@ -61,12 +66,12 @@ def run(context: Context, request: RealmRequest) -> Result:
         return _report(request, url, None)
     password = _password_column(request.password)
     try:
-        created = create(context.database, request, password)
+        with changing(context) as work:
+            created = create(work, request, password)
     except ZopsError as error:
         if error.code == "integrity":  # was somebody else faster?
             _require_valid(context, request)
         raise
-    context.committed(Change("realm.created", created.realm_id, request.string_id))
     return _report(request, url, created)
 
 
@@ -91,27 +96,62 @@ def _password_column(password: str | None) -> str:
     return unusable_password() if password is None else hash_password(password)
 
 
-def create(database: Database, request: RealmRequest, password: str) -> CreatedRealm:
-    """Write what `request`, already validated, asks for, in one transaction.
+def create(work: Work, request: RealmRequest, password: str) -> CreatedRealm:
+    """Write what `request`, already validated, asks for.
 
     `password` is what the owner's column is to hold.
     """
-    owner = Person(
+    connection, now = work.connection, work.now
+    ensure_internal_realm(connection)
+    realm = insert_realm(connection, _new_realm(connection, request, now))
+    crash_point("create-realm:after-realm")
+    channels = insert_initial_channels(connection, realm, now)
+    _announce_in(connection, realm, channels[GENERAL_CHANNEL])
+    (owner,) = create_accounts(connection, realm.realm_id, [_owner(request, password)], now)
+    _name_creator(connection, realm, owner.user_id)
+    crash_point("create-realm:after-owner")
+    work.call_hook("zops_realm_created", _event(work, request, realm, owner, channels))
+    crash_point("create-realm:after-introduction")
+    settle_in(
+        work,
+        realm.realm_id,
+        request.string_id,
+        [owner],
+        realm_creation=True,
+        bare=request.bare,
+    )
+    work.changed(Change("realm.created", realm.realm_id, request.string_id))
+    crash_point("create-realm:before-commit")
+    return CreatedRealm(realm.realm_id, owner.user_id)
+
+
+def _owner(request: RealmRequest, password: str) -> Person:
+    return Person(
         email=normalized(request.email),
         full_name=request.full_name.strip(),
         password=password,
         role=Role.OWNER,
     )
-    with database.begin() as connection:
-        ensure_internal_realm(connection)
-        now = datetime.now(UTC)
-        realm = insert_realm(connection, _new_realm(connection, request, now))
-        channels = insert_initial_channels(connection, realm, now)
-        _announce_in(connection, realm, channels[GENERAL_CHANNEL])
-        owner_id = create_account(connection, realm.realm_id, owner, now)
-        _name_creator(connection, realm, owner_id)
-        settle_in(connection, realm.realm_id, owner_id, now)
-    return CreatedRealm(realm.realm_id, owner_id)
+
+
+def _event(
+    work: Work,
+    request: RealmRequest,
+    realm: InsertedRealm,
+    owner: CreatedUser,
+    channels: Mapping[str, int],
+) -> RealmCreated:
+    return RealmCreated(
+        connection=work.connection,
+        now=work.now,
+        publish=work.publish,
+        realm_id=realm.realm_id,
+        string_id=request.string_id,
+        name=request.name.strip(),
+        owner=owner,
+        channel_ids=channels,
+        bare=request.bare,
+    )
 
 
 def _new_realm(connection: sa.Connection, request: RealmRequest, now: datetime) -> NewRealm:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from zcore import Change, Context, Refused, Result, ZopsError
+from zcore.crash_points import crash_point
 from zcore.identifiers import unusable_password
 from zcore.organizations.codes import INTERNAL_REALM, ROLE_NAMES, EmailVisibility, Role
 from zcore.organizations.hosts import display_email_host
 from zcore.organizations.lookup import Realm, describe, find_realm
 from zcore.schema.realms import zerver_realmuserdefault
 from zcore.validation import Subjects, require_valid
-from zops_realm.accounts import Account, Person, create_account, find_account
+from zops_realm.accounts import Account, Person, create_accounts, find_account
+from zops_realm.changing import Work, changing
 from zops_realm.password_hash import hash_password
 from zops_realm.rules.emails import normalized
-from zops_realm.subscriptions import settle_in
+from zops_realm.settling import settle_in
 
 if TYPE_CHECKING:
-    from zcore.database import Database
+    from collections.abc import Sequence
+
+    from zcore import CreatedUser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class UserRequest:
     password: str | None
     role: Role = Role.MEMBER
     if_not_exists: bool = False
+    bare: bool = False
     dry_run: bool = False
 
 
@@ -56,9 +60,10 @@ def _make(context: Context, request: UserRequest, realm: Realm) -> Result:
     display_host = _display_host(context, realm)
     if request.dry_run:
         return _report(request, realm, None)
-    user_id = create(context.database, realm.realm_id, _person(request), display_host)
-    context.committed(Change("user.created", realm.realm_id, realm.string_id, (user_id,)))
-    return _report(request, realm, user_id)
+    person = _person(request)
+    with changing(context) as work:
+        (user,) = create(work, realm, [person], display_host, bare=request.bare)
+    return _report(request, realm, user.user_id)
 
 
 def _look(context: Context, request: UserRequest) -> tuple[Realm, Account | None]:
@@ -164,14 +169,21 @@ def _person(request: UserRequest) -> Person:
 
 
 def create(
-    database: Database, realm_id: int, person: Person, display_host: str | None = None
-) -> int:
-    """Write the account of `person`, already validated, in one transaction; return its id."""
-    with database.begin() as connection:
-        now = datetime.now(UTC)
-        user_id = create_account(connection, realm_id, person, now, display_host)
-        settle_in(connection, realm_id, user_id, now)
-    return user_id
+    work: Work,
+    realm: Realm,
+    people: Sequence[Person],
+    display_host: str | None = None,
+    *,
+    bare: bool = False,
+) -> tuple[CreatedUser, ...]:
+    """Write the accounts of `people`, already validated; returns them in that order."""
+    users = create_accounts(work.connection, realm.realm_id, people, work.now, display_host)
+    crash_point("create-user:after-accounts")
+    settle_in(work, realm.realm_id, realm.string_id, users, bare=bare)
+    user_ids = tuple(user.user_id for user in users)
+    work.changed(Change("user.created", realm.realm_id, realm.string_id, user_ids))
+    crash_point("create-user:before-commit")
+    return users
 
 
 def _after_a_race(context: Context, request: UserRequest, realm: Realm, error: ZopsError) -> Result:

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from zcore.organizations.codes import Role
 from zcore.schema.channels import zerver_stream
 from zcore.schema.messages import zerver_message, zerver_onboardingusermessage, zerver_usermessage
-from zcore.schema.users import zerver_userprofile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from zcore import CreatedUser
 
 MOST_MESSAGES = 1000
 NEWEST_LEFT_UNREAD = 20
@@ -25,36 +26,51 @@ ONBOARDING_STARRED = 4
 
 
 def give_history(
-    connection: sa.Connection, realm_id: int, user_id: int, channel_ids: Sequence[int]
+    connection: sa.Connection,
+    realm_id: int,
+    users: Sequence[CreatedUser],
+    channel_ids: Sequence[int],
+    *,
+    is_new_realm: bool = False,
 ) -> None:
-    """Give a new user the newest messages of channels whose history they may read.
+    """Give new users the newest messages of channels whose history they may read.
 
     Messages that were chosen as an introduction to the realm are all given, unread. Without
-    such, the newest few are unread; everything else counts as read.
+    such, the newest few are unread; everything else counts as read. For the owner of a new realm
+    they are no history: nobody was there before.
     """
     introduction = _introduction(connection, realm_id)
-    newest = _newest_messages(connection, realm_id, _readable(connection, user_id, channel_ids))
-    flags = _flags(newest, introduction)
+    age = 0 if is_new_realm else HISTORICAL
+    for is_guest in (False, True):
+        user_ids = [user.user_id for user in users if (user.role == Role.GUEST) == is_guest]
+        if user_ids:
+            readable = _readable(connection, channel_ids, is_guest=is_guest)
+            newest = _newest_messages(connection, realm_id, readable)
+            _give(connection, user_ids, _flags(newest, introduction, age))
+
+
+def _give(connection: sa.Connection, user_ids: Sequence[int], flags: Mapping[int, int]) -> None:
     rows = [
         {"user_profile_id": user_id, "message_id": message_id, "flags": flags[message_id]}
+        for user_id in user_ids
         for message_id in sorted(flags)
     ]
     if rows:
         connection.execute(sa.insert(zerver_usermessage), rows)
 
 
-def _flags(newest: Sequence[int], introduction: Mapping[int, int]) -> dict[int, int]:
+def _flags(newest: Sequence[int], introduction: Mapping[int, int], age: int) -> dict[int, int]:
     """Flags by message id; `newest` has the newest message first."""
     if introduction:
-        flags = dict.fromkeys(newest, HISTORICAL | READ)
+        flags = dict.fromkeys(newest, age | READ)
     else:
         flags = {
-            message_id: HISTORICAL | (0 if place < NEWEST_LEFT_UNREAD else READ)
+            message_id: age | (0 if place < NEWEST_LEFT_UNREAD else READ)
             for place, message_id in enumerate(newest)
         }
     for message_id, onboarding_flags in introduction.items():
         starred = STARRED if onboarding_flags & ONBOARDING_STARRED else 0
-        flags[message_id] = HISTORICAL | starred
+        flags[message_id] = age | starred
     return flags
 
 
@@ -65,12 +81,13 @@ def _introduction(connection: sa.Connection, realm_id: int) -> dict[int, int]:
     return dict(connection.execute(messages).all())
 
 
-def _readable(connection: sa.Connection, user_id: int, channel_ids: Sequence[int]) -> Sequence[int]:
-    """Recipients of those channels whose messages from before the user may read."""
-    streams, users = zerver_stream.c, zerver_userprofile.c
-    role = connection.scalar(sa.select(users.role).where(users.id == user_id))
+def _readable(
+    connection: sa.Connection, channel_ids: Sequence[int], *, is_guest: bool
+) -> Sequence[int]:
+    """Recipients of those channels whose messages from before somebody new may read."""
+    streams = zerver_stream.c
     readable = sa.or_(streams.is_web_public, streams.history_public_to_subscribers)
-    if role != Role.GUEST:
+    if not is_guest:
         is_public = sa.and_(sa.not_(streams.invite_only), sa.not_(streams.is_in_zephyr_realm))
         readable = sa.or_(readable, is_public)
     chosen = sa.select(streams.recipient_id).where(streams.id.in_(channel_ids), readable)

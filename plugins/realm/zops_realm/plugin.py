@@ -8,8 +8,9 @@ from zcore import Check, Command, Validator, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
-    from zcore import Change, Context
+    from zcore import Change, Context, RealmCreated, UsersCreated
 
 zops_api = 1
 
@@ -113,6 +114,30 @@ def zops_validators() -> Iterable[Validator]:
         Validator(name, subject, f"zops_realm.rules.{target}", help=help_)
         for name, subject, target, help_ in rules
     ]
+
+
+@hookimpl
+def zops_hookspecs() -> ModuleType:
+    """The hooks by which others add to what is created."""
+    from zops_realm import hookspecs
+
+    return hookspecs
+
+
+@hookimpl
+def zops_realm_created(created: RealmCreated) -> None:
+    """Begin the first conversations of an organization."""
+    from zops_realm.welcome import welcome_realm
+
+    welcome_realm(created)
+
+
+@hookimpl
+def zops_user_created(created: UsersCreated, context: Context) -> None:
+    """Welcome new users, by message and by mail."""
+    from zops_realm.welcome import welcome_users
+
+    welcome_users(created, context)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""A new user's first channels."""
+"""Channels, and who is subscribed to them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from zcore.schema.channels import (
     zerver_subscription,
 )
 from zcore.schema.messages import zerver_message
-from zops_realm.accounts import insert_onboarding_step
 from zops_realm.channel_colors import pick_colors
-from zops_realm.history import give_history
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +30,6 @@ class Channel:
 
     channel_id: int
     recipient_id: int
-
-
-def settle_in(connection: sa.Connection, realm_id: int, user_id: int, now: datetime) -> None:
-    """Subscribe a new user to the realm's default channels and show them what was said there."""
-    channels = default_channels(connection, realm_id)
-    subscribe(connection, realm_id, user_id, channels, now)
-    give_history(connection, realm_id, user_id, [channel.channel_id for channel in channels])
-    insert_onboarding_step(connection, user_id, now)
 
 
 def default_channels(connection: sa.Connection, realm_id: int) -> list[Channel]:
@@ -57,22 +47,28 @@ def default_channels(connection: sa.Connection, realm_id: int) -> list[Channel]:
 def subscribe(
     connection: sa.Connection,
     realm_id: int,
-    user_id: int,
+    user_ids: Sequence[int],
     channels: Sequence[Channel],
     now: datetime,
 ) -> None:
-    """Subscribe an active user to `channels` that they are not subscribed to yet."""
+    """Subscribe active users to `channels` that none of them is subscribed to yet."""
     if not channels:
         return
     recipients = [channel.recipient_id for channel in channels]
-    colors = pick_colors(recipients, _colors_in_use(connection, user_id))
-    rows = [_subscription(user_id, recipient, colors[recipient]) for recipient in colors]
+    used = _colors_in_use(connection, user_ids)
+    rows = [
+        _subscription(user_id, recipient_id, color)
+        for user_id in user_ids
+        for recipient_id, color in pick_colors(recipients, used[user_id]).items()
+    ]
     connection.execute(sa.insert(zerver_subscription), rows)
     last_message_id = newest_message_id(connection)
-    write_audit_entries(
-        connection,
-        [_entry(realm_id, user_id, channel, now, last_message_id) for channel in channels],
+    entries = (
+        _entry(realm_id, user_id, channel, now, last_message_id)
+        for user_id in user_ids
+        for channel in channels
     )
+    write_audit_entries(connection, entries)
 
 
 def newest_message_id(connection: sa.Connection) -> int:
@@ -81,10 +77,15 @@ def newest_message_id(connection: sa.Connection) -> int:
     return NO_MESSAGE_YET if highest is None else highest
 
 
-def _colors_in_use(connection: sa.Connection, user_id: int) -> frozenset[str]:
+def _colors_in_use(connection: sa.Connection, user_ids: Sequence[int]) -> dict[int, set[str]]:
     subscriptions = zerver_subscription.c
-    colors = sa.select(subscriptions.color).where(subscriptions.user_profile_id == user_id)
-    return frozenset(connection.scalars(colors))
+    colors = sa.select(subscriptions.user_profile_id, subscriptions.color).where(
+        subscriptions.user_profile_id.in_(user_ids)
+    )
+    used: dict[int, set[str]] = {user_id: set() for user_id in user_ids}
+    for user_id, color in connection.execute(colors):
+        used[user_id].add(color)
+    return used
 
 
 def _subscription(user_id: int, recipient_id: int, color: str) -> dict[str, object]:

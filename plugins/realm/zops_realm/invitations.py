@@ -1,0 +1,37 @@
+"""Invitations that somebody no longer needs: they have an account now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from zcore.schema.invitations import zerver_preregistrationuser
+from zcore.schema.queues import zerver_scheduledemail, zerver_scheduledemail_users
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REVOKED = 2  # `zerver_preregistrationuser.status`
+INVITATION_REMINDER = 3  # `zerver_scheduledemail.type`
+
+
+def withdraw_invitations(
+    connection: sa.Connection, realm_id: int, addresses: Sequence[str]
+) -> None:
+    """Revoke what invites `addresses` into the realm, and delete the reminders of it."""
+    wanted = [sa.func.upper(address) for address in addresses]
+    invitations = zerver_preregistrationuser
+    connection.execute(
+        sa.update(invitations)
+        .where(invitations.c.realm_id == realm_id, sa.func.upper(invitations.c.email).in_(wanted))
+        .values(status=REVOKED)
+    )
+    mails, receivers = zerver_scheduledemail, zerver_scheduledemail_users
+    reminders = sa.select(mails.c.id).where(
+        mails.c.realm_id == realm_id,
+        mails.c.type == INVITATION_REMINDER,
+        sa.func.upper(mails.c.address).in_(wanted),
+    )
+    connection.execute(sa.delete(receivers).where(receivers.c.scheduledemail_id.in_(reminders)))
+    connection.execute(sa.delete(mails).where(mails.c.id.in_(reminders)))
