@@ -27,6 +27,8 @@ QUEUE = "deferred_email_senders"
 WELCOME_MAIL = 1  # `zerver_scheduledemail.type`
 SUPPORT = "SUPPORT"  # the worker puts the administrator's address in its place
 
+NO_HOST = "no welcome mails: the server's host name is not known (set ZOPS_EXTERNAL_HOST)"
+
 ACCOUNT_REGISTERED = "zerver/emails/account_registered"
 TOPICS = "zerver/emails/onboarding_zulip_topics"
 GUIDE = "zerver/emails/onboarding_zulip_guide"
@@ -77,14 +79,14 @@ class Mail:
 def send_welcome_mails(created: UsersCreated, realm: WelcomingRealm, context: Context) -> None:
     """Publish the first mail and schedule the others; without a host name there are none.
 
-    Every mail links to the organization, so without that name one line says what is missing.
+    Every mail links to the organization, so where a server would send them one line says that
+    the name is missing.
     """
     host = context.settings.external_host
     url = realm_url(created.string_id, host)
     if host is None or url is None:
-        context.console.note(
-            "no welcome mails: the server's host name is not known (set ZOPS_EXTERNAL_HOST)"
-        )
+        if context.database.is_server:
+            context.console.warn(NO_HOST)
         return
     for user in created.users:
         mail = _registered(user, realm, created, url, host)
