@@ -13,6 +13,14 @@ def one_line(text: object) -> str:
     return "".join(char if char.isprintable() else "?" for char in folded)
 
 
+def is_text(text: str) -> bool:
+    """Can `text` be stored and sent? Half of a character cannot, nor can NUL."""
+    try:
+        return b"\0" not in text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+
+
 def describe(error: BaseException) -> str:
     """An exception on one line: its kind and text; of a missing dependency, what is missing."""
     if isinstance(error, ModuleNotFoundError) and error.name:

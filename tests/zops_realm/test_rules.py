@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zcore.organizations.system_bots import SYSTEM_BOTS
 from zcore.settings import Settings
 from zcore.validation import Validation
 from zops_realm.rules import emails, full_names, passwords, realm_names, subdomains
@@ -75,6 +76,12 @@ def validation(tmp_path: Path) -> Validation:
         (full_names.ending, "Ann|12 ", "full-name-ending"),
         (passwords.length, "five5", "password-length"),
         (passwords.length, "x" * 101, "password-length"),
+        (passwords.strength, "password", "password-weak"),
+        (passwords.strength, "qwerty12", "password-weak"),
+        (passwords.strength, "a" * 100, "password-weak"),
+        (passwords.text, "half of \ud83d", "password-text"),
+        (passwords.text, "nothing\0here", "password-text"),
+        *((emails.not_system_bot, address, "email-system-bot") for address in SYSTEM_BOTS),
     ],
 )
 def test_refused(rule: Rule, value: str, code: str, validation: Validation) -> None:
@@ -112,6 +119,9 @@ def test_refused(rule: Rule, value: str, code: str, validation: Validation) -> N
         (full_names.characters, ["Anne-Marie O'Neil", "李小龍", "Zoë 🎉"]),
         (full_names.ending, ["Ann|", "Ann 12", "Ann|12a", "|12 Ann"]),
         (passwords.length, ["sixsix", "x" * 100, "🎉" * 6]),
+        # Zulip wants ten thousand guesses; the first has a million, the last is cut at 72.
+        (passwords.strength, ["ab12!Q", "correcthorse", "pässwörd ☃", "q7!" * 33]),
+        (passwords.text, ["pässwörd ☃", "🎉" * 6]),
     ],
 )
 def test_accepted(rule: Rule, values: list[str], validation: Validation) -> None:
@@ -140,9 +150,10 @@ def test_two_that_are_asked_for_at_once_must_differ(validation: Validation) -> N
 
 
 def test_a_password_never_stands_in_its_problem(validation: Validation) -> None:
-    (problem,) = passwords.length(["hush"], validation)
+    (short,) = passwords.length(["hush"], validation)
+    (weak,) = passwords.strength(["hushhush"], validation)
 
-    assert "hush" not in problem.message + problem.hint
+    assert "hush" not in short.message + short.hint + weak.message + weak.hint
 
 
 def test_reserved_words_are_words_that_could_be_subdomains(validation: Validation) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from zcore.errors import Refused, UsageError
 from zcore.schema.realms import zerver_realm
+from zcore.text import is_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,8 +40,10 @@ def find_realm(connection: sa.Connection, reference: str) -> Realm:
 
     Raises `UsageError` for a number that is none, `Refused` when there is no such realm.
     """
-    chosen = sa.select(*REALM_COLUMNS).where(_condition(reference))
-    row = connection.execute(chosen).first()
+    row = None
+    if is_text(reference):
+        chosen = sa.select(*REALM_COLUMNS).where(_condition(reference))
+        row = connection.execute(chosen).first()
     if row is None:
         raise Refused(
             f"there is no organization {describe(reference)}",

@@ -11,6 +11,7 @@ from zcore import CreatedUser, Refused
 from zcore.organizations.accounts import NewAccount, insert_accounts
 from zcore.organizations.audit import AuditEntry, RoleCount, write_audit_entries
 from zcore.organizations.codes import AuditEvent, Role
+from zcore.organizations.lookup import Realm, id_condition
 from zcore.organizations.system_groups import (
     RoleHolder,
     SystemGroups,
@@ -19,6 +20,7 @@ from zcore.organizations.system_groups import (
 )
 from zcore.schema.realms import zerver_realm, zerver_realmuserdefault
 from zcore.schema.users import zerver_onboardingstep, zerver_userprofile
+from zcore.text import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,6 +112,8 @@ def settings_of_new_users(connection: sa.Connection, realm_id: int) -> dict[str,
 
 def find_account(connection: sa.Connection, realm_id: int, email: str) -> Account | None:
     """The realm's account with this address, in any case of letters."""
+    if not is_text(email):
+        return None
     users = zerver_userprofile.c
     chosen = sa.select(
         users.id,
@@ -123,12 +127,35 @@ def find_account(connection: sa.Connection, realm_id: int, email: str) -> Accoun
     return Account(*row) if row else None
 
 
+def user_condition(reference: str) -> sa.ColumnElement[bool]:
+    """What is true of the account that `reference` names: an address in any case, or `id:N`.
+
+    Raises `UsageError` when N is no number.
+    """
+    users = zerver_userprofile.c
+    if reference.startswith("id:"):
+        return id_condition(users.id, reference, "a user")
+    if not is_text(reference):
+        return sa.false()
+    return sa.func.upper(users.delivery_email) == sa.func.upper(reference)
+
+
+def no_account(reference: str, realm: Realm) -> Refused:
+    """What to raise when no account fulfils `user_condition`."""
+    return Refused(
+        f"there is no account {reference!r} in {realm.name!r}",
+        code="no-user",
+        hint="'zops user list --all -r ORGANIZATION' shows the accounts that there are",
+    )
+
+
 def addresses_taken(connection: sa.Connection, realm_id: int, addresses: Sequence[str]) -> set[str]:
     """Which of `addresses` the realm's accounts have, own or shown, in lower case."""
     users = zerver_userprofile.c
     taken: set[str] = set()
+    possible = [address for address in addresses if is_text(address)]
     for column in (users.delivery_email, users.email):
-        for chunk in _chunks(addresses):
+        for chunk in _chunks(possible):
             wanted = [sa.func.upper(address) for address in chunk]
             chosen = sa.select(column).where(
                 users.realm_id == realm_id, sa.func.upper(column).in_(wanted)

@@ -9,7 +9,7 @@ import click
 
 from zcore import RealmName, Result, UsageError, current, realm_option
 from zcore.organizations.codes import ROLES_BY_NAME
-from zops_realm.password_options import password_options
+from zops_realm.password_options import known_password_options, password_options
 
 if TYPE_CHECKING:
     from zops_realm.password_input import PasswordSource
@@ -197,6 +197,21 @@ def user_show(realm: str, account: str) -> Result:
     from zops_realm.user_views import show_user
 
     return show_user(current(), realm, account)
+
+
+@user.command("check-password")
+@click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
+@click.argument("account", metavar="USER")
+@known_password_options
+def user_check_password(realm: str, account: str, password: PasswordSource) -> Result:
+    """Say whether a password is that of USER: an e-mail address, or id:N.
+
+    It is asked for at the terminal, and exit code 3 says that it is another one.
+    """
+    from zops_realm.check_password import check_password
+
+    password.check()
+    return check_password(current(), realm, account, password.read() or "")
 
 
 def _given_or_asked(label: str, flag: str, argument: str | None, option: str | None) -> str:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from zcore.identifiers import random_text
+import base64
+import binascii
+import hashlib
+import hmac
+
+from zcore import Refused
+from zcore.identifiers import UNUSABLE_PASSWORD_PREFIX, random_text
 
 ALGORITHM = "argon2"
+OLD_ALGORITHM = "pbkdf2_sha256"
 MEMORY_KIB = 102400
 PASSES = 2
 LANES = 8
@@ -28,3 +35,56 @@ def hash_password(password: str) -> str:
         type=Type.ID,
     )
     return ALGORITHM + encoded.decode("ascii")
+
+
+def has_password(stored: str) -> bool:
+    """Does the column's value say that there is a password at all?"""
+    return bool(stored) and not stored.startswith(UNUSABLE_PASSWORD_PREFIX)
+
+
+def is_password(password: str, stored: str) -> bool:
+    """Is `password` the one that the column holds? In any form that a server still reads.
+
+    Raises `Refused` when the column's value is in another one, or damaged.
+    """
+    if not has_password(stored):
+        return False
+    algorithm = stored.partition("$")[0]
+    if algorithm == ALGORITHM:
+        return _is_argon2(password, stored.removeprefix(ALGORITHM))
+    if algorithm == OLD_ALGORITHM:
+        return _is_pbkdf2(password, stored)
+    raise Refused(
+        f"the password is stored in a form that zops does not know: {algorithm[:20]!r}",
+        code="password-algorithm",
+        hint="set a new password",
+    )
+
+
+def _is_argon2(password: str, encoded: str) -> bool:
+    from argon2.exceptions import InvalidHash, VerificationError, VerifyMismatchError
+    from argon2.low_level import Type, verify_secret
+
+    kind = Type.I if encoded.startswith("$argon2i$") else Type.ID
+    try:
+        return verify_secret(encoded.encode("ascii"), password.encode("utf-8"), kind)
+    except VerifyMismatchError:
+        return False
+    except (InvalidHash, VerificationError, UnicodeEncodeError) as error:
+        raise _damaged() from error
+
+
+def _is_pbkdf2(password: str, stored: str) -> bool:
+    try:
+        _, passes, salt, encoded = stored.split("$")
+        expected = base64.b64decode(encoded, validate=True)
+        found = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), int(passes))
+    except (ValueError, OverflowError, binascii.Error) as error:
+        raise _damaged() from error
+    return hmac.compare_digest(found, expected)
+
+
+def _damaged() -> Refused:
+    return Refused(
+        "the stored password is damaged", code="password-damaged", hint="set a new password"
+    )

@@ -14,32 +14,38 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLAGS_HINT = "give --password-file FILE, --password-stdin, or --no-password"
+FLAGS_HINT_FOR_CHECKING = "give --password-file FILE or --password-stdin"
 MOST_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordSource:
-    """What the command line said about the password."""
+    """What the command line said about the password.
+
+    `is_new`: it is one to be set, so it is asked for twice, and there may be none.
+    """
 
     file: Path | None = None
     from_stdin: bool = False
     none: bool = False
+    is_new: bool = True
 
     def check(self) -> None:
-        """Raise `UsageError` when more than one of the three flags is given, or none can be."""
+        """Raise `UsageError` when more than one of the flags is given, or none can be."""
+        hint = FLAGS_HINT if self.is_new else FLAGS_HINT_FOR_CHECKING
         given = sum((self.file is not None, self.from_stdin, self.none))
         if given > 1:
-            raise UsageError("more than one way to get the password was given", hint=FLAGS_HINT)
+            raise UsageError("more than one way to get the password was given", hint=hint)
         if given == 0 and not sys.stdin.isatty():
             raise UsageError(
                 "no password was given, and there is no terminal to ask for it at",
-                hint=FLAGS_HINT,
+                hint=hint,
             )
 
     def read(self) -> str | None:
         """The password; None when the account is to have none.
 
-        Asks twice, without showing what is typed, when none of the flags was given. Raises
+        Asks, without showing what is typed, when none of the flags was given. Raises
         `Refused` when the file cannot be read.
         """
         if self.none:
@@ -50,7 +56,7 @@ class PasswordSource:
             return _decoded(sys.stdin.buffer.read(MOST_BYTES), "standard input")
         with current().stop.at_once():  # Ctrl-C at a question ends the program, as everywhere
             password: str = click.prompt(
-                "Password", hide_input=True, confirmation_prompt=True, err=True
+                "Password", hide_input=True, confirmation_prompt=self.is_new, err=True
             )
         return password
 

@@ -84,6 +84,18 @@ def zops_validators() -> Iterable[Validator]:
             "not one of the server's own bots'",
         ),
         (
+            "email-domain",
+            "user.email",
+            "email_policy:domain",
+            "of a domain that the organization allows",
+        ),
+        (
+            "email-disposable",
+            "user.email",
+            "email_policy:not_disposable",
+            "a lasting one, where the organization asks for that",
+        ),
+        (
             "email-taken",
             "user.email",
             "emails:not_taken",
@@ -109,6 +121,8 @@ def zops_validators() -> Iterable[Validator]:
             "unique, where the organization asks for that",
         ),
         ("password-length", "user.password", "passwords:length", "6 to 100 characters"),
+        ("password-strength", "user.password", "passwords:strength", "hard enough to guess"),
+        ("password-text", "user.password", "passwords:text", "text, not bytes"),
     )
     return [
         Validator(name, subject, f"zops_realm.rules.{target}", help=help_)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from zcore import Context, Refused, Result
+from zcore import Context, Result
 from zcore.console import table
 from zcore.organizations.codes import ROLE_NAMES
-from zcore.organizations.lookup import find_realm, id_condition
+from zcore.organizations.lookup import find_realm
 from zcore.schema.users import zerver_userprofile
+from zops_realm.accounts import no_account, user_condition
 from zops_realm.text import field_lines
 
 if TYPE_CHECKING:
@@ -48,15 +49,11 @@ def show_user(context: Context, reference: str, user: str) -> Result:
     with context.database.read() as connection:
         realm = find_realm(connection, reference)
         chosen = sa.select(*SHOWN_COLUMNS, users.last_login, users.timezone).where(
-            users.realm_id == realm.realm_id, _condition(user)
+            users.realm_id == realm.realm_id, user_condition(user)
         )
         row = connection.execute(chosen).mappings().first()
     if row is None:
-        raise Refused(
-            f"there is no account {user!r} in {realm.name!r}",
-            code="no-user",
-            hint="'zops user list --all -r ORGANIZATION' shows the accounts that there are",
-        )
+        raise no_account(user, realm)
     last_login = row["last_login"]
     data = {
         **_listed(row),
@@ -64,12 +61,6 @@ def show_user(context: Context, reference: str, user: str) -> Result:
         "timezone": row["timezone"],
     }
     return Result(data, text=field_lines(data))
-
-
-def _condition(user: str) -> sa.ColumnElement[bool]:
-    if user.startswith("id:"):
-        return id_condition(zerver_userprofile.c.id, user, "a user")
-    return sa.func.upper(zerver_userprofile.c.delivery_email) == sa.func.upper(user)
 
 
 def _listed(row: RowMapping) -> dict[str, object]:

@@ -112,6 +112,7 @@ def _taken(values: Sequence[str], context: Validation) -> dict[str, str]:
     from zcore.schema.realms import zerver_realm
 
     realms = zerver_realm.c
-    chosen = sa.select(realms.string_id, realms.name).where(realms.string_id.in_(values))
+    possible = [value for value in values if CHARACTERS.fullmatch(value)]
+    chosen = sa.select(realms.string_id, realms.name).where(realms.string_id.in_(possible))
     with context.database.read() as connection:
         return dict(connection.execute(chosen).all())
