@@ -13,7 +13,7 @@ from zcore.settings import Settings
 from zcore.testing.plugins import plugins_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from zcore.database import Database
@@ -34,15 +34,24 @@ def zops_on_sqlite(zops_in_process: ZopsInProcess, sqlite_database: Database) ->
 
 
 @pytest.fixture
-def context_of(tmp_path: Path) -> Iterator[Callable[[Database], Context]]:
-    """`context_of(database)` is a run of `zops` in this process, with zops's own plugins."""
+def context_of(tmp_path: Path) -> Iterator[Callable[..., Context]]:
+    """`context_of(database)` is a run of `zops` in this process, with zops's own plugins.
+
+    And with the `plugins` named, and the server's name `external_host`.
+    """
     made: list[Context] = []
 
-    def make(database: Database) -> Context:
-        url = database.url.render_as_string(hide_password=False)
-        environ = {"ZOPS_HOME": str(tmp_path / "home"), "ZOPS_DATABASE": url}
+    def make(
+        database: Database, plugins: Mapping[str, object] | None = None, external_host: str = ""
+    ) -> Context:
+        environ = {
+            "ZOPS_HOME": str(tmp_path / "home"),
+            "ZOPS_DATABASE": database.url.render_as_string(hide_password=False),
+        }
+        if external_host:
+            environ["ZOPS_EXTERNAL_HOST"] = external_host
         settings = Settings.load({}, environ, tmp_path)
-        made.append(Context(settings, Console(quiet=True), plugins_of({}, ours=True)))
+        made.append(Context(settings, Console(quiet=True), plugins_of(plugins or {}, ours=True)))
         return made[-1]
 
     yield make
@@ -51,7 +60,7 @@ def context_of(tmp_path: Path) -> Iterator[Callable[[Database], Context]]:
 
 
 @pytest.fixture
-def make_realm(context_of: Callable[[Database], Context]) -> Callable[[Database, str], int]:
+def make_realm(context_of: Callable[..., Context]) -> Callable[[Database, str], int]:
     """`make_realm(database, "acme")` makes an organization and its owner; returns its id.
 
     There are no messages in it.
@@ -76,7 +85,7 @@ def make_realm(context_of: Callable[[Database], Context]) -> Callable[[Database,
 
 @pytest.fixture
 def make_user(
-    context_of: Callable[[Database], Context],
+    context_of: Callable[..., Context],
 ) -> Callable[[Database, int, str, Role], int]:
     """`make_user(database, realm_id, "mo@a.test", Role.MEMBER)` makes an account."""
     from zcore.organizations.lookup import find_realm
