@@ -1,4 +1,4 @@
-"""Runs every benchmark, or the named ones: `python -m bench [startup|memory|export|import]`."""
+"""Runs every benchmark, or those named: `python -m bench [startup|memory|creation|export|...]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-BENCHMARKS = ("startup", "memory", "export", "import")
+BENCHMARKS = ("startup", "memory", "creation", "export", "import")
 
 
 def main() -> int:
