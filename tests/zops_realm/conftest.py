@@ -67,6 +67,7 @@ def make_realm(context_of: Callable[..., Context]) -> Callable[[Database, str], 
     """
     from zops_realm.changing import changing
     from zops_realm.create_realm import RealmRequest, create
+    from zops_realm.new_password import NewPassword
 
     def make(database: Database, string_id: str) -> int:
         request = RealmRequest(
@@ -74,7 +75,7 @@ def make_realm(context_of: Callable[..., Context]) -> Callable[[Database, str], 
             string_id=string_id,
             email="olive@example.test",
             full_name="Olive Owner",
-            password=None,
+            password=NewPassword(None),
             bare=True,
         )
         with changing(context_of(database)) as work:

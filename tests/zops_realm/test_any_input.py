@@ -17,6 +17,7 @@ from tests.zops_realm.normalized_rows import all_rows
 from zcore import Refused
 from zcore.schema import tables
 from zops_realm import create_realm, create_user
+from zops_realm.new_password import NewPassword
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from zcore import Context
     from zcore.database import Database
 
+NO_PASSWORD = NewPassword(None)
 BOUNDED = settings(
     max_examples=60,
     derandomize=True,
@@ -102,7 +104,7 @@ def test_organizations(
     name: str, string_id: str, email: str, full_name: str, context: Context
 ) -> None:
     request = create_realm.RealmRequest(
-        name=name, string_id=string_id, email=email, full_name=full_name, password=None
+        name=name, string_id=string_id, email=email, full_name=full_name, password=NO_PASSWORD
     )
     before = len(all_rows(context.database)["zerver_realm"])
     try:
@@ -131,10 +133,16 @@ def test_accounts(email: str, full_name: str, context: Context) -> None:
         create_realm.run(
             context,
             create_realm.RealmRequest(
-                name="Acme", string_id="acme", email="o@a.test", full_name="Olive", password=None
+                name="Acme",
+                string_id="acme",
+                email="o@a.test",
+                full_name="Olive",
+                password=NO_PASSWORD,
             ),
         )
-    request = create_user.UserRequest(realm="acme", email=email, full_name=full_name, password=None)
+    request = create_user.UserRequest(
+        realm="acme", email=email, full_name=full_name, password=NO_PASSWORD
+    )
     try:
         create_user.run(context, request)
     except Refused:
@@ -158,7 +166,7 @@ def test_realms_that_are_not_there(realm: str, context: Context) -> None:
     from zcore import UsageError
 
     request = create_user.UserRequest(
-        realm=realm, email="a@b.test", full_name="Ann Lee", password=None
+        realm=realm, email="a@b.test", full_name="Ann Lee", password=NO_PASSWORD
     )
     with pytest.raises((Refused, UsageError)):
         create_user.run(context, request)

@@ -13,6 +13,7 @@ from zcore.organizations.codes import Role
 from zcore.schema import tables
 from zcore.testing.plugins import hooks
 from zops_realm import create_realm, create_user
+from zops_realm.new_password import NewPassword
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from zcore import Context, RealmCreated, UsersCreated
     from zcore.database import Database
 
+NO_PASSWORD = NewPassword(None)
 REALM = create_realm.RealmRequest(
-    name="Acme", string_id="acme", email="olive@a.test", full_name="Olive O", password=None
+    name="Acme", string_id="acme", email="olive@a.test", full_name="Olive O", password=NO_PASSWORD
 )
 USER = create_user.UserRequest(
-    realm="acme", email="una@a.test", full_name="Una U", password=None, role=Role.GUEST
+    realm="acme", email="una@a.test", full_name="Una U", password=NO_PASSWORD, role=Role.GUEST
 )
 
 
@@ -72,7 +74,7 @@ def test_a_dry_run_calls_nobody(
         string_id="acme",
         email="o@a.test",
         full_name="O O",
-        password=None,
+        password=NO_PASSWORD,
         dry_run=True,
     )
 

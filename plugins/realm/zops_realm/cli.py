@@ -9,6 +9,7 @@ import click
 
 from zcore import RealmName, Result, UsageError, current, realm_option
 from zcore.organizations.codes import ROLES_BY_NAME
+from zops_realm.new_password import NewPassword
 from zops_realm.password_options import known_password_options, password_options
 
 if TYPE_CHECKING:
@@ -58,15 +59,19 @@ def create_realm(
       zops create-realm Acme ann@example.com "Ann Lee" --string-id acme --password-file ann.txt
       zops create-realm Acme ann@example.com "Ann Lee" --no-password --dry-run
     """
-    from zops_realm import create_realm as work
-
     password.check()
+    email = _given_or_asked("E-mail", "--email", email_argument, email)
+    full_name = _given_or_asked("Full name", "--full-name", full_name_argument, full_name)
+    new_password = NewPassword(password.read()).begin()
+
+    from zops_realm import create_realm as work  # late, and while the password is being hashed
+
     request = work.RealmRequest(
         name=name,
         string_id=string_id,
-        email=_given_or_asked("E-mail", "--email", email_argument, email),
-        full_name=_given_or_asked("Full name", "--full-name", full_name_argument, full_name),
-        password=password.read(),
+        email=email,
+        full_name=full_name,
+        password=new_password,
         allow=frozenset(["--allow-reserved-subdomain"] if allow_reserved_subdomain else []),
         bare=bare,
         dry_run=dry_run,
@@ -112,14 +117,18 @@ def create_user(
       zops create-user -r acme eve@example.com "Eve Moss" --role admin --no-password
       pass show bob | zops create-user -r acme bob@example.com "Bob Ray" --password-stdin
     """
-    from zops_realm import create_user as work
-
     password.check()
+    email = _given_or_asked("E-mail", "--email", email_argument, email)
+    full_name = _given_or_asked("Full name", "--full-name", full_name_argument, full_name)
+    new_password = NewPassword(password.read()).begin()
+
+    from zops_realm import create_user as work  # late, and while the password is being hashed
+
     request = work.UserRequest(
         realm=realm,
-        email=_given_or_asked("E-mail", "--email", email_argument, email),
-        full_name=_given_or_asked("Full name", "--full-name", full_name_argument, full_name),
-        password=password.read(),
+        email=email,
+        full_name=full_name,
+        password=new_password,
         role=ROLES_BY_NAME[role],
         if_not_exists=if_not_exists,
         bare=bare,

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from zcore import Change, Context, RealmCreated, Result, ZopsError
 from zcore.crash_points import crash_point
-from zcore.identifiers import unusable_password
 from zcore.internal_realm import ensure_internal_realm
 from zcore.organizations.codes import AuditEvent, Role
 from zcore.organizations.hosts import realm_url
@@ -19,7 +18,6 @@ from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Person, create_accounts
 from zops_realm.changing import Work, changing
 from zops_realm.initial_channels import GENERAL_CHANNEL, insert_initial_channels
-from zops_realm.password_hash import hash_password
 from zops_realm.rules.emails import normalized
 from zops_realm.settling import settle_in
 
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from zcore import CreatedUser
+    from zops_realm.new_password import NewPassword
 
 # The newest of the announcements that a 10.0 server brings along: older ones are not posted.
 ANNOUNCEMENTS_OF_SERVER = 15
@@ -35,13 +34,13 @@ ANNOUNCEMENTS_OF_SERVER = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealmRequest:
-    """What create-realm was asked for. `password`: None for an account without one."""
+    """What create-realm was asked for."""
 
     name: str
     string_id: str
     email: str
     full_name: str
-    password: str | None
+    password: NewPassword
     allow: frozenset[str] = frozenset()
     bare: bool = False
     dry_run: bool = False
@@ -64,7 +63,7 @@ def run(context: Context, request: RealmRequest) -> Result:
     url = realm_url(request.string_id, context.settings.external_host)
     if request.dry_run:
         return _report(request, url, None)
-    password = _password_column(request.password)
+    password = request.password.column()  # outside of the transaction: it takes a while
     try:
         with changing(context) as work:
             created = create(work, request, password)
@@ -81,7 +80,7 @@ def _require_valid(context: Context, request: RealmRequest) -> None:
         "realm.subdomain": [request.string_id],
         "user.email": [normalized(request.email)],
         "user.full_name": [request.full_name],
-        "user.password": [] if request.password is None else [request.password],
+        "user.password": request.password.texts,
     }
     require_valid(
         context,
@@ -90,10 +89,6 @@ def _require_valid(context: Context, request: RealmRequest) -> None:
         allow=request.allow,
         dry_run=request.dry_run,
     )
-
-
-def _password_column(password: str | None) -> str:
-    return unusable_password() if password is None else hash_password(password)
 
 
 def create(work: Work, request: RealmRequest, password: str) -> CreatedRealm:

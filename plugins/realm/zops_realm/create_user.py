@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from zcore import Change, Context, Refused, Result, ZopsError
 from zcore.crash_points import crash_point
-from zcore.identifiers import unusable_password
 from zcore.organizations.codes import INTERNAL_REALM, ROLE_NAMES, EmailVisibility, Role
 from zcore.organizations.hosts import display_email_host
 from zcore.organizations.lookup import Realm, describe, find_realm
@@ -17,7 +16,6 @@ from zcore.schema.realms import zerver_realmuserdefault
 from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Account, Person, create_accounts, find_account
 from zops_realm.changing import Work, changing
-from zops_realm.password_hash import hash_password
 from zops_realm.rules.emails import normalized
 from zops_realm.settling import settle_in
 
@@ -25,16 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zcore import CreatedUser
+    from zops_realm.new_password import NewPassword
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRequest:
-    """What create-user was asked for. `password`: None for an account without one."""
+    """What create-user was asked for."""
 
     realm: str
     email: str
     full_name: str
-    password: str | None
+    password: NewPassword
     role: Role = Role.MEMBER
     if_not_exists: bool = False
     bare: bool = False
@@ -132,7 +131,7 @@ def _require_valid(context: Context, request: UserRequest, realm: Realm) -> None
     subjects: Subjects = {
         "user.email": [normalized(request.email)],
         "user.full_name": [request.full_name],
-        "user.password": [] if request.password is None else [request.password],
+        "user.password": request.password.texts,
     }
     require_valid(context, "cannot create the account", subjects, realm_id=realm.realm_id)
 
@@ -159,11 +158,10 @@ def _display_host(context: Context, realm: Realm) -> str | None:
 
 
 def _person(request: UserRequest) -> Person:
-    password = request.password
     return Person(
         email=normalized(request.email),
         full_name=request.full_name.strip(),
-        password=unusable_password() if password is None else hash_password(password),
+        password=request.password.column(),
         role=request.role,
     )
 
