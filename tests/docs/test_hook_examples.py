@@ -147,6 +147,20 @@ def test_file_stores(acme: Zops) -> None:
     assert {path.name for path in (share / "files").iterdir()} == {"uploads", "pictures"}
 
 
+def test_realm_created(zops: Zops) -> None:
+    install_example("zops_realm_created", zops)
+    zops("create-realm", "Gamma", "o@b.example", "Olga O", "--string-id=gamma", "--no-password")
+    shown = zops("--json", "realm", "show", "gamma").json()
+    assert shown["description"] == "One of the organizations of Acme."
+
+
+def test_user_created(acme: Zops) -> None:
+    install_example("zops_user_created", acme)
+    acme(*CREATE_MAX)
+    eve = ["create-user", "eve@other.example", "Eve Else", "-r", "acme", "--no-password"]
+    assert acme("--json", *eve, exit_code=3).codes() == {"acme-address"}
+
+
 def test_hookspecs(zops: Zops) -> None:
     """Somebody else can implement the new hook: it is known."""
     install_example("zops_hookspecs", zops)

@@ -19,6 +19,7 @@ from zcore import (
     CheckResult,
     Command,
     Context,
+    CreatedUser,
     Deprecated,
     Estimate,
     ExitCode,
@@ -33,6 +34,7 @@ from zcore import (
     PluginName,
     Problem,
     QueuedEvent,
+    RealmCreated,
     RealmName,
     Refused,
     Result,
@@ -41,6 +43,7 @@ from zcore import (
     Stage,
     Unreachable,
     UsageError,
+    UsersCreated,
     Validation,
     Validator,
     Worker,
@@ -195,6 +198,22 @@ def handle(events: Sequence[Event], context: WorkContext) -> list[Rejected]:
 
 def check(context: Context) -> CheckResult:
     return CheckResult("ok", str(context.settings.home), hint="")
+
+
+@hookimpl
+def zops_realm_created(created: RealmCreated, context: Context) -> None:
+    assert_type(created.channel_ids["general"], int)
+    created.connection.exec_driver_sql("SELECT 1")
+    created.publish("acme", {"owner": created.owner.email, "at": created.now.isoformat()})
+
+
+@hookimpl
+def zops_user_created(created: UsersCreated) -> None:
+    def is_owner(user: CreatedUser) -> bool:
+        return user.role == 100 and user.recipient_id > 0
+
+    if created.realm_creation and not all(is_owner(user) for user in created.users):
+        raise Refused("an owner was meant", code="acme")
 
 
 def exit_code_of(error: ZopsError) -> ExitCode:

@@ -26,11 +26,11 @@ def zops_realm_created(created: RealmCreated, context: Context) -> None:
 
     Example::
 
-        import sqlalchemy as sa
         from zcore import hookimpl
 
         @hookimpl
         def zops_realm_created(created):
+            import sqlalchemy as sa
             from zcore.schema.realms import zerver_realm
 
             created.connection.execute(
