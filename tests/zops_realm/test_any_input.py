@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+import email_validator
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from zcore import Refused
 from zcore.schema import tables
 from zops_realm import create_realm, create_user
 from zops_realm.new_password import NewPassword
+from zops_realm.rules import emails
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,6 +172,22 @@ def test_realms_that_are_not_there(realm: str, context: Context) -> None:
     )
     with pytest.raises((Refused, UsageError)):
         create_user.run(context, request)
+
+
+@BOUNDED
+@given(
+    address=st.from_regex(
+        r"[a-zA-Z0-9]{1,6}([._+-][a-zA-Z0-9]{1,6}){0,3}"
+        r"@([a-zA-Z0-9]{1,9}(-[a-zA-Z0-9]{1,9})?\.){1,4}[a-zA-Z]{2,20}",
+        fullmatch=True,
+    )
+)
+@example(address="a" * 64 + "@b.test")
+def test_plain_addresses_are_what_the_library_accepts(address: str) -> None:
+    email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+    assert emails.PLAIN.fullmatch(address)
+    email_validator.validate_email(address, check_deliverability=False)
 
 
 @BOUNDED
