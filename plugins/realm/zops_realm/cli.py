@@ -212,13 +212,18 @@ def user_show(realm: str, account: str) -> Result:
 
 
 @user.command("check-password")
-@click.option("-r", "--realm", required=True, metavar="R", help=REALM_HELP)
+@realm_option()
 @click.argument("account", metavar="USER")
 @known_password_options
 def user_check_password(realm: str, account: str, password: PasswordSource) -> Result:
     """Say whether a password is that of USER: an e-mail address, or id:N.
 
     It is asked for at the terminal, and exit code 3 says that it is another one.
+
+    \b
+    Examples:
+      zops user check-password --realm acme ann@example.com
+      zops user check-password -r acme id:9 --password-file password.txt
     """
     from zops_realm.check_password import check_password
 
