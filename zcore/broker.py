@@ -227,6 +227,11 @@ def open_broker(context: Context) -> Broker:
     return broker
 
 
+def is_rabbitmq(url: str) -> bool:
+    """Does the setting `broker` name a RabbitMQ, which can be a server's, and no file of ours?"""
+    return url.partition("://")[0].lower() in ("amqp", "amqps")
+
+
 def broker_kinds(context: Context) -> dict[str, BrokerKind]:
     """The kinds of broker by scheme; of two with one scheme, the first plugin's counts."""
     kinds: dict[str, BrokerKind] = {}

@@ -216,7 +216,8 @@ def zops_checks() -> Iterable[Check]:  # type: ignore[empty-body]  # as above
     """What `zops doctor` looks at.
 
     Called by `zops doctor` only. Each check runs on its own: one that raises is shown as failed,
-    and the others still run; so is a plugin whose hook raises.
+    and the others still run; so is a plugin whose hook raises. Checks with `server=True` are for
+    `zops doctor --server`.
 
     Example::
 

@@ -14,7 +14,7 @@ from zcore.errors import Refused
 from zcore.frozen import frozen
 from zcore.settings_file import ConfigurationFile, read_configuration
 from zcore.settings_places import data_folder
-from zcore.settings_table import BY_NAME, SETTINGS, Setting
+from zcore.settings_table import BY_NAME, DEPLOYMENTS, SETTINGS, Setting
 from zcore.text import MASK, has_password, mask_passwords
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Settings:
     memcached_username: str | None
     memcached_password: str | None = field(repr=False)
     tornado_ports: tuple[int, ...]
+    tornado_sharding: Path | None
+    deployments: Path
     http_proxy: str | None = field(repr=False)
     secret_key_file: Path | None
     secret_key: str | None = field(repr=False)
@@ -213,6 +215,7 @@ def _values(given: Mapping[str, Given], environ: Mapping[str, str]) -> dict[str,
     values["database_url"] = values["database_url"] or f"sqlite:///{home / 'zops.db'}"
     values["uploads"] = values["uploads"] or str(home / "uploads")
     values["broker"] = values["broker"] or "embedded"
+    values["deployments"] = values["deployments"] or DEPLOYMENTS
     values["tornado_ports"] = values["tornado_ports"] or ()
     values["disabled_plugins"] = values["disabled_plugins"] or ()
     return values

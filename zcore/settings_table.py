@@ -8,6 +8,8 @@ from pathlib import Path
 
 from zcore.frozen import frozen
 
+DEPLOYMENTS = Path("/home/zulip/deployments")  # where a server's installer puts them
+
 # (value as given, folder that a path in it is relative to) -> value
 Reader = Callable[[object, Path], object]
 
@@ -158,6 +160,19 @@ SETTINGS = (
         "The ports of the Zulip server's Tornado processes",
         toml="server.tornado_ports",
         read=ports,
+    ),
+    Setting(
+        "tornado_sharding",
+        "The Zulip server's sharding.json: which Tornado process serves which organization",
+        toml="server.tornado_sharding",
+        read=folder,
+    ),
+    Setting(
+        "deployments",
+        "The folder of the Zulip server's deployments, each with a prefix for its cache keys",
+        toml="server.deployments",
+        read=folder,
+        default=f"{DEPLOYMENTS}",
     ),
     Setting("http_proxy", "The proxy for outgoing HTTP requests", toml="server.http_proxy"),
     Setting(

@@ -7,6 +7,7 @@ level are read; what it computes is not known here, and said.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable, Mapping
 from configparser import Error as ConfigParserError
@@ -77,6 +78,7 @@ Rule = Callable[["_Files"], object]
 class _Files:
     """The three files, read."""
 
+    folder: Path
     conf: RawConfigParser
     secrets: RawConfigParser
     settings: Literals
@@ -106,6 +108,7 @@ def read_zulip_server(folder: Path) -> ZulipServer:
     _require_folder(folder)
     unread: list[str] = []
     files = _Files(
+        folder=folder,
         conf=_ini(folder / "zulip.conf", unread),
         secrets=_ini(folder / "zulip-secrets.conf", unread),
         settings=_program(folder / "settings.py", unread),
@@ -209,6 +212,12 @@ def _tornado_ports(files: _Files) -> tuple[int, ...]:
     return tuple(sorted(map(int, numbers))) or (9800,)
 
 
+def _tornado_sharding(files: _Files) -> str:
+    """The file that the server makes of `[tornado_sharding]`; none where one process serves all."""
+    file = files.folder / "sharding.json"
+    return str(file) if os.path.isfile(file) else ""
+
+
 def _assigned(name: str, otherwise: str = "") -> Rule:
     return lambda files: files.setting(name, otherwise)
 
@@ -234,6 +243,7 @@ _RULES: Mapping[str, tuple[str, Rule]] = {
     "memcached_username": ("settings.py", _memcached_username),
     "http_proxy": ("zulip.conf", _proxy),
     "tornado_ports": ("zulip.conf", _tornado_ports),
+    "tornado_sharding": ("sharding.json", _tornado_sharding),
     "avatar_salt": ("zulip-secrets.conf", _secret("avatar_salt")),
     "secret_key": ("zulip-secrets.conf", _secret("secret_key")),
     "s3_access_key": ("zulip-secrets.conf", _secret("s3_key")),

@@ -125,12 +125,14 @@ class Rewrite:
 class Check:
     """Something `zops doctor` looks at.
 
-    `target` names `(context: zcore.Context) -> CheckResult`. It must not write anything.
+    `target` names `(context: zcore.Context) -> CheckResult`. It must not write anything. One that
+    is about living beside a running server (`server`) is left out unless `--server` is given.
     """
 
     name: str
     target: str
     help: str = ""
+    server: bool = False
 
 
 @frozen

@@ -154,7 +154,13 @@ def test_tornado_ports_and_proxy(server: Server) -> None:
     )
     settings = server.settings()
     assert settings.tornado_ports == (9800, 9801, 9802, 9803)
+    assert settings.tornado_sharding is None
     assert settings.http_proxy is None
+
+
+def test_which_tornado_process_serves_which_organization(server: Server) -> None:
+    server.write("sharding.json", "{}")
+    assert server.settings().tornado_sharding == server.folder / "sharding.json"
 
 
 def test_secrets_are_masked(server: Server) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zcore.builtin.checks import CHECKS
+from zcore.builtin.server_checks import SERVER_CHECKS
 from zcore.console import table
 from zcore.context import Context, current, set_current
 from zcore.errors import ZopsError
@@ -47,8 +48,12 @@ class Checked:
 
 
 @click.command()
-def doctor() -> Result:
+@click.option("--server", is_flag=True, help="Also look at what is safe beside a running server.")
+def doctor(server: bool) -> Result:
     """Look for what is wrong: settings, data folder, database, plugins, and what plugins check.
+
+    With --server, also at what it takes to work beside a running Zulip server: its database, the
+    owner of its files, its memcached and RabbitMQ, and the user that zops runs as.
 
     Nothing is written and nothing is created. Ends with exit code 5 when something is wrong.
 
@@ -61,7 +66,7 @@ def doctor() -> Result:
     context = LookingContext(outer.settings, outer.console, outer.plugins, outer.stop)
     set_current(context)
     try:
-        checked = list(_run_all(context))
+        checked = list(_run_all(context, server=server))
     finally:
         set_current(outer)
         context.close()
@@ -73,13 +78,15 @@ def doctor() -> Result:
     )
 
 
-def _run_all(context: Context) -> Iterator[Checked]:
-    for check in CHECKS:
+def _run_all(context: Context, *, server: bool) -> Iterator[Checked]:
+    for check in (*CHECKS, *(SERVER_CHECKS if server else ())):
         yield Checked(check.name, "zops", _run(check, context))
     checks, wrong = context.plugins.checks()
     for name, error in wrong.items():
         yield Checked(name, "zops", CheckResult("failed", error.message, error.hint))
     for check in checks:
+        if check.server and not server:
+            continue
         context.stop.check()
         yield Checked(check.name, context.plugins.provider(check), _run(check, context))
 

@@ -94,4 +94,12 @@ def zops_queue_brokers() -> list[BrokerKind]:
 @hookimpl
 def zops_checks() -> list[Check]:
     """Is the broker there?"""
-    return [Check("broker", "zops_queue.checks:broker", "is the broker there, are events stuck?")]
+    return [
+        Check("broker", "zops_queue.checks:broker", "is the broker there, are events stuck?"),
+        Check(
+            "server-broker",
+            "zops_queue.checks:server_broker",
+            "is it the server's, and does it work on its queues?",
+            server=True,
+        ),
+    ]

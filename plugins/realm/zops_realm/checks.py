@@ -23,7 +23,7 @@ def schema_version(context: Context) -> CheckResult:
     database = _database_if_there(context)
     if database is None:
         return NO_DATABASE
-    newest = _newest_migration(database)
+    newest = newest_migration(database)
     if newest is None:
         return CheckResult("ok", f"tables made by zops, as in Zulip {SERVER_VERSION}")
     if newest == NEWEST_MIGRATION:
@@ -57,7 +57,7 @@ def _database_if_there(context: Context) -> Database | None:
         return None
 
 
-def _newest_migration(database: Database) -> str | None:
+def newest_migration(database: Database) -> str | None:
     """The last migration of Zulip's own tables; None where no server keeps a list of them."""
     migrations = django_migrations.c
     newest = sa.select(sa.func.max(migrations.name)).where(migrations.app == "zerver")

@@ -156,10 +156,10 @@ def zops_user_created(created: UsersCreated, context: Context) -> None:
 
 @hookimpl
 def zops_committed(change: Change, context: Context) -> None:
-    """Say what a running server does not see at once."""
-    from zops_realm.server_caches import note
+    """Tell a running server, or say what it does not see at once."""
+    from zops_realm.server.telling import tell
 
-    note(change, context)
+    tell(change, context)
 
 
 @hookimpl
@@ -172,4 +172,16 @@ def zops_checks() -> Iterable[Check]:
             "are the tables those of the server that zops is made for?",
         ),
         Check("realms", "zops_realm.checks:realms", "how many organizations are there?"),
+        Check(
+            "server-database",
+            "zops_realm.server.checks:database",
+            "is it a server's, of the right version, and may zops write to it?",
+            server=True,
+        ),
+        Check(
+            "server-memcached",
+            "zops_realm.server.checks:memcached",
+            "can stale entries of the server's cache be deleted?",
+            server=True,
+        ),
     ]

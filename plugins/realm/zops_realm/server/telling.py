@@ -1,0 +1,163 @@
+"""Telling a running server of a change: what `zops_committed` of this plugin does.
+
+The change is committed already. What cannot be told is a warning that says what the server goes on
+showing, for how long, and how to make that shorter; the command has succeeded all the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from zcore import Refused, ZopsError
+from zcore.broker import encode_event, is_rabbitmq, open_broker
+from zcore.tornado import organization_queues
+from zops_realm.server.cache_keys import on_the_wire, session
+from zops_realm.server.cache_rules import CACHE_RULES, stale_keys
+from zops_realm.server.deployments import cache_prefixes
+from zops_realm.server.details import session_keys
+from zops_realm.server.event_rules import EVENT_RULES, notices_of
+from zops_realm.server.memcached import connected
+from zops_realm.server.organization import Organization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from zcore import Change, Context
+    from zops_realm.server.notices import Notice
+
+# A notice about each account goes to every other one: with more than this many at once, reloading
+# is quicker for all.
+MOST_ACCOUNTS = 100
+LIFETIME = "up to 7 days, or until its cache is flushed (scripts/setup/flush-memcached)"
+# What the server goes on showing, by kind of change. Of kinds that are not here it shows nothing.
+STALE = {
+    "realm.deactivated": "the organization as active",
+    "realm.reactivated": "the organization as deactivated",
+    "realm.renamed": "the organization's former name",
+    "realm.subdomain_changed": "the organization under its former subdomain",
+    "realm.deleted": "the organization",
+    "realm.auth_changed": "the former ways to log in",
+    "user.created": "lists of users without the account",
+    "user.deactivated": "the account as active",
+    "user.reactivated": "the account as deactivated",
+    "user.role_changed": "the account's former role",
+    "user.email_changed": "the account's former address",
+    "user.name_changed": "the account's former name",
+    "user.password_changed": "sessions with the former password as logged in",
+    "user.deleted": "the account",
+    "channel.created": "lists of channels without the new one",
+    "channel.subscribed": "lists of subscribers without the new ones",
+}
+
+
+def tell(change: Change, context: Context) -> None:
+    """Tell the server of `change`, if this is a server's database and we know where the server is.
+
+    Raises nothing that is an error of ours: what could not be told is warned of.
+    """
+    cached, announced = change.kind in CACHE_RULES, change.kind in EVENT_RULES
+    if not (cached or announced) or not context.database.is_server:
+        return
+    unknown: list[str] = []
+    if cached and context.settings.memcached is None:
+        unknown.append("memcached")
+    elif cached:
+        _warn_unless_told(change, context, _forget, _still_cached(change))
+    if announced and not is_rabbitmq(context.settings.broker):
+        unknown.append("RabbitMQ")
+    elif announced:
+        _warn_unless_told(change, context, _announce, _still_shown(change))
+    if unknown and change.kind in STALE:
+        _note_unknown(change, context, unknown)
+
+
+def _warn_unless_told(
+    change: Change,
+    context: Context,
+    tell_it: Callable[[Change, Context], None],
+    otherwise: str,
+) -> None:
+    try:
+        tell_it(change, context)
+    except ZopsError as error:
+        context.console.warn("; ".join(filter(None, (error.message, otherwise))))
+
+
+def _note_unknown(change: Change, context: Context, unknown: list[str]) -> None:
+    effects = {"memcached": _still_cached(change), "RabbitMQ": _still_shown(change)}
+    context.console.note(
+        f"the server was not told, its {' and '.join(unknown)} being unknown to zops: "
+        + "; ".join(effects[name] for name in unknown)
+    )
+
+
+def _still_cached(change: Change) -> str:
+    what = STALE.get(change.kind)
+    return f"the server may show {what} for {LIFETIME}" if what else ""
+
+
+def _still_shown(change: Change) -> str:
+    what = STALE.get(change.kind)
+    return f"open clients show {what} until they are reloaded" if what else ""
+
+
+def _forget(change: Change, context: Context) -> None:
+    """Delete what the change made stale from the server's cache, under every deployment's prefix.
+
+    Raises `Refused` when no prefix is known, `Unreachable` when memcached cannot be reached.
+    """
+    with context.database.read() as connection:
+        stale = stale_keys(change, Organization(connection, change))
+    if not stale and not session_keys(change):
+        return
+    folder = context.settings.deployments
+    prefixes = cache_prefixes(folder)
+    if not prefixes:
+        raise Refused(f"{folder} holds no deployment whose cache keys we may know")
+    keys = [on_the_wire(prefix, key) for prefix in prefixes for key in sorted(stale)]
+    keys += map(session, session_keys(change))
+    with connected(context.settings) as memcached:
+        deleted = memcached.delete(keys)
+    context.console.debug(
+        f"deleted {deleted} of {len(keys)} entries from memcached, in {len(prefixes)} deployments"
+    )
+
+
+def _announce(change: Change, context: Context) -> None:
+    """Publish to Tornado what clients are to hear of the change.
+
+    Raises `Refused` where that would be too much or it is not known which Tornado, `Unreachable`
+    when the broker cannot be reached.
+    """
+    if len(change.user_ids) > MOST_ACCOUNTS:
+        raise Refused(f"no events for more than {MOST_ACCOUNTS} accounts at once")
+    bodies = _bodies(change, context)
+    if not bodies:
+        return
+    with closing(open_broker(context)) as broker:
+        for queue, events in bodies.items():
+            broker.publish(queue, events)
+    total = sum(map(len, bodies.values()))
+    context.console.debug(f"published {total} events to {', '.join(bodies)}")
+
+
+def _bodies(change: Change, context: Context) -> Mapping[str, list[bytes]]:
+    """The events of the change, by queue and in order."""
+    bodies: dict[str, list[bytes]] = defaultdict(list)
+    with context.database.read() as connection:
+        notices = list(notices_of(change, Organization(connection, change)))
+    queues = organization_queues(context.settings, change.string_id) if notices else []
+    for notice in notices:
+        for queue, users in _shares(notice, queues).items():
+            bodies[queue].append(encode_event({"event": notice.event, "users": users}))
+    return bodies
+
+
+def _shares(notice: Notice, queues: Sequence[str]) -> Mapping[str, list[int]]:
+    """The accounts that a notice goes to, by the queue of the process that serves them."""
+    shares: dict[str, list[int]] = defaultdict(list)
+    for user_id in notice.users:
+        shares[queues[user_id % len(queues)]].append(user_id)
+    return shares
