@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zcore.database import Database
+    from zcore.testing.memcached import MemcachedServer
     from zcore.testing.postgres import PostgresServer
     from zcore.testing.s3 import S3Server
 
@@ -115,6 +117,19 @@ def test_vhosts_are_apart(rabbitmq_url: str) -> None:
     with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="NOT_FOUND"):
         channel.queue_declare("here", passive=True)  # the test above declared it, in its vhost
     connection.close()
+
+
+# --- memcached
+
+
+def test_memcached_asks_for_a_login(memcached: MemcachedServer) -> None:
+    key = b"test-kit"
+    memcached.put([key])
+    assert memcached.there([key, b"test-nothing"]) == {key}
+    assert "memcached_password" in memcached.toml
+    with socket.create_connection((memcached.host, memcached.port), 5) as stranger:
+        stranger.sendall(b"get test-kit\r\n" * 2)
+        assert stranger.recv(100) == b""
 
 
 # --- both databases

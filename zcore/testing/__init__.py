@@ -30,10 +30,11 @@ Fixtures to work on; each test gets its own:
 `stub_broker`         a `StubBroker` that all runs of `zops_in_process` use
 `rabbitmq_url`        the AMQP URL of a vhost of RabbitMQ
 `s3`                  buckets of an object store (moto's server, when it is installed)
+`memcached`           a memcached that asks for a login, shared by all tests
 
 Fixtures behind them: `postgres_server`, `rabbitmq_server`, `s3_server`; and `dumps`,
 `restored_dump` for those who have dumps of Zulip servers. Tests that use them get the markers
-`postgres`, `rabbitmq`, `s3` and `dumps`; where the programs are not installed, their tests are
+`postgres`, `rabbitmq`, `s3`, `memcached` and `dumps`; where the programs are not installed, their tests are
 skipped, and with `CI` set they fail.
 
 Functions:

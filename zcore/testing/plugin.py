@@ -20,6 +20,7 @@ MARKERS = {
     "postgres": "needs a PostgreSQL server (a private one is started, or ZOPS_TEST_POSTGRES)",
     "rabbitmq": "needs a RabbitMQ server (a private one is started, or ZOPS_TEST_RABBITMQ)",
     "s3": "needs an S3 server (a private one is started, or ZOPS_TEST_S3)",
+    "memcached": "needs a memcached (a private one is started, or ZOPS_TEST_MEMCACHED)",
     "dumps": "needs the server dumps in the folder that ZOPS_TEST_DUMPS names",
 }
 
@@ -27,6 +28,7 @@ MARKER_OF_FIXTURE = {
     "postgres_server": "postgres",
     "rabbitmq_server": "rabbitmq",
     "s3_server": "s3",
+    "memcached": "memcached",
     "dumps": "dumps",
 }
 

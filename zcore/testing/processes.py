@@ -85,8 +85,12 @@ def run_program(
     folder: Path,
     account: Account | None = None,
     environment: Mapping[str, str] | None = None,
+    given: str = "",
 ) -> str:
-    """Run a program of a service to its end and return its output. Raises `ServiceFailed`."""
+    """Run a program of a service to its end and return its output; `given` is its input.
+
+    Raises `ServiceFailed`.
+    """
     identity: dict[str, object] = {}
     if account is not None:
         identity = {"user": account.user, "group": account.group, "extra_groups": []}
@@ -94,7 +98,7 @@ def run_program(
         command,
         cwd=folder,
         env=dict(environment) if environment is not None else None,
-        stdin=subprocess.DEVNULL,
+        input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

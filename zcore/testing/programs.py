@@ -1,4 +1,4 @@
-"""Finding the programs of PostgreSQL and RabbitMQ, and installing them where that is possible."""
+"""Finding the programs of services, and installing them where that is possible."""
 
 from __future__ import annotations
 
@@ -76,6 +76,23 @@ def epmd_program() -> Path:
     for path in Path("/usr/lib/erlang").glob("erts-*/bin/epmd"):
         return path
     raise ServiceMissing("Erlang's program epmd is not installed")
+
+
+def memcached_program() -> Path:
+    """memcached itself. Raises `ServiceMissing`."""
+    return _program("memcached")
+
+
+def sasl_program() -> Path:
+    """What writes the logins that memcached asks for. Raises `ServiceMissing`."""
+    return _program("saslpasswd2")
+
+
+def _program(name: str) -> Path:
+    on_path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if on_path:
+        return Path(on_path)
+    raise ServiceMissing(f"the program {name} is not installed")
 
 
 def have_programs(find: Callable[[], object]) -> bool:

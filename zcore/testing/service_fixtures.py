@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zcore.database import Database
+    from zcore.testing.memcached import MemcachedServer
     from zcore.testing.postgres import PostgresServer
     from zcore.testing.rabbitmq import RabbitMQServer
     from zcore.testing.s3 import S3Buckets, S3Server
@@ -64,6 +65,14 @@ def s3(s3_server: S3Server) -> Iterator[S3Buckets]:
     buckets = s3_server.new_buckets()
     yield buckets
     buckets.remove()
+
+
+@pytest.fixture(scope="session")
+def memcached(request: pytest.FixtureRequest) -> Iterator[MemcachedServer]:
+    """A memcached that all tests share: each has keys of its own."""
+    server = request.config.stash[SERVICES].memcached()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

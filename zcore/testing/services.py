@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
+from zcore.testing.memcached import MemcachedServer, PrivateMemcached
 from zcore.testing.postgres import PostgresServer, PrivatePostgres
 from zcore.testing.processes import ServiceFailed, ServiceMissing
-from zcore.testing.programs import have_programs, install, postgres_program, rabbitmq_program
+from zcore.testing.programs import (
+    have_programs,
+    install,
+    memcached_program,
+    postgres_program,
+    rabbitmq_program,
+    sasl_program,
+)
 from zcore.testing.rabbitmq import PrivateRabbitMQ, RabbitMQServer
 from zcore.testing.s3 import PrivateS3, S3Server
 
@@ -24,14 +32,17 @@ if TYPE_CHECKING:
 POSTGRES_VARIABLE = "ZOPS_TEST_POSTGRES"
 RABBITMQ_VARIABLE = "ZOPS_TEST_RABBITMQ"
 S3_VARIABLE = "ZOPS_TEST_S3"
+MEMCACHED_VARIABLE = "ZOPS_TEST_MEMCACHED"
 DUMPS_VARIABLE = "ZOPS_TEST_DUMPS"
 
 INSTALLABLE: tuple[tuple[str, str, str, Callable[[], object]], ...] = (
     ("postgres", POSTGRES_VARIABLE, "postgresql", lambda: postgres_program("postgres")),
     ("rabbitmq", RABBITMQ_VARIABLE, "rabbitmq-server", lambda: rabbitmq_program("rabbitmqctl")),
+    ("memcached", MEMCACHED_VARIABLE, "memcached", memcached_program),
+    ("memcached", MEMCACHED_VARIABLE, "sasl2-bin", sasl_program),
 )
 
-Service = TypeVar("Service", PostgresServer, RabbitMQServer, S3Server)
+Service = TypeVar("Service", PostgresServer, RabbitMQServer, S3Server, MemcachedServer)
 
 
 class Services:
@@ -73,6 +84,18 @@ class Services:
             return S3Server(url)
         private = self._start("S3", PrivateS3, "moto[s3] and flask-cors", S3_VARIABLE)
         self.versions.append(f"moto {private.version}")
+        return private
+
+    def memcached(self) -> MemcachedServer:
+        """The named memcached, or a private one with a login. Skips or fails the test without."""
+        url = os.environ.get(MEMCACHED_VARIABLE)
+        if url:
+            named = MemcachedServer(url)
+            self.versions.append(f"memcached {named.version} ({MEMCACHED_VARIABLE})")
+            return named
+        packages = "memcached and sasl2-bin"
+        private = self._start("memcached", PrivateMemcached, packages, MEMCACHED_VARIABLE)
+        self.versions.append(f"memcached {private.version}")
         return private
 
     def dumps(self) -> Path:

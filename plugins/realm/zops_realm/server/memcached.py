@@ -60,7 +60,9 @@ def connected(settings: Settings) -> Iterator[Memcached]:
         connection.makefile("rb") as answers,
     ):
         if settings.memcached_username is None:
-            yield TextMemcached(connection, answers, place)
+            text = TextMemcached(connection, answers, place)
+            text.version()  # one that wants a login hangs up here
+            yield text
         else:
             memcached = BinaryMemcached(connection, answers, place)
             memcached.log_in(settings.memcached_username, settings.memcached_password or "")
@@ -92,7 +94,8 @@ class TextMemcached:
 
     def version(self) -> str:
         """What memcached calls itself."""
-        self._connection.sendall(b"version\r\n")
+        # One that only knows the binary protocol says nothing before it has a whole header.
+        self._connection.sendall(b"version".ljust(HEADER.size) + b"\r\n")
         return self._answer(b"VERSION").decode("ascii", "replace").partition(" ")[2]
 
     def delete(self, keys: Iterable[bytes]) -> int:
