@@ -15,15 +15,19 @@ from zops_realm.server.memcached import connected
 if TYPE_CHECKING:
     from zcore.database import Database
 
-# Schema, owner and rights of the role that we are, asked of PostgreSQL's catalogue
 _STANDBY = sa.text("SELECT pg_is_in_recovery()")
+# Who we are, whose the tables are, and whether all of them can be written to. (Asked for several
+# privileges at once, PostgreSQL says yes to any.)
 _ROLE = sa.text(
-    """
-    SELECT current_user, tableowner,
-           has_table_privilege(current_user, quote_ident(schemaname) || '.zerver_realm',
-                               'SELECT, INSERT, UPDATE, DELETE')
-    FROM pg_catalog.pg_tables
-    WHERE tablename = 'zerver_realm' AND schemaname = ANY (current_schemas(false))
+    r"""
+    SELECT current_user, min(tableowner),
+           bool_and(has_table_privilege(name, 'INSERT') AND has_table_privilege(name, 'UPDATE')
+                    AND has_table_privilege(name, 'DELETE'))
+    FROM (
+        SELECT tableowner, format('%I.%I', schemaname, tablename) AS name
+        FROM pg_catalog.pg_tables
+        WHERE tablename LIKE 'zerver\_%' AND schemaname = ANY (current_schemas(false))
+    ) AS tables
     """
 )
 

@@ -1,23 +1,7 @@
 """What the details of a change say: that which the database no longer tells.
 
-========================  ======================================================================
-kind                      details
-========================  ======================================================================
-`realm.subdomain_changed`  `old`: `string_id`
-`realm.auth_changed`      `new`: `authentication_methods`, name -> is it on?
-`realm.deleted`           `users`: a mapping for each account that was, with `id`, `email`,
-                          `delivery_email` and `api_key`
-`user.role_changed`       `old`: `role`; `new`: `role`
-`user.email_changed`      `old`: `email`, `delivery_email`
-`user.deleted`            `old`: `email`, `delivery_email`, `api_key`; `recipient_ids`: what the
-                          account was subscribed to
-`channel.created`         `stream_ids`
-`channel.subscribed`      `stream_ids`; `user_ids` of the change are the new subscribers
-any                       `session_keys`: login sessions that were deleted
-========================  ======================================================================
-
-A change with old values is about one account; any other can be about many at once. Details that
-are left out leave stale what only they would tell.
+The specification of `zops_committed` (`zcore/hookspecs.py`) says which kinds of change carry what.
+Details that are left out leave stale what only they would tell.
 """
 
 from __future__ import annotations
