@@ -276,6 +276,33 @@ def zops_committed(change: Change, context: Context) -> None:
     change back: a plugin that raises is warned of, the command still succeeds, and the others are
     still called.
 
+    The kinds of the shipped commands, and what their details say where the database no longer
+    does. A change with `old` values is about one account, any other can be about many: a command
+    that makes many accounts tells of all of them at once.
+
+    =========================  ===============================================================
+    `realm.created`            -
+    `realm.imported`           -
+    `realm.deactivated`        -
+    `realm.reactivated`        -
+    `realm.renamed`            `old`, `new`: `name`
+    `realm.subdomain_changed`  `old`, `new`: `string_id`
+    `realm.auth_changed`       `old`, `new`: `authentication_methods`, name -> is it on?
+    `realm.deleted`            `users`: `id`, `email`, `delivery_email`, `api_key` of each account
+    `user.created`             -
+    `user.deactivated`         -
+    `user.reactivated`         -
+    `user.role_changed`        `old`, `new`: `role`
+    `user.email_changed`       `old`, `new`: `email`, `delivery_email`
+    `user.name_changed`        `old`, `new`: `full_name`
+    `user.password_changed`    -
+    `user.deleted`             `old`: `email`, `delivery_email`, `api_key`; `recipient_ids`: what
+                               the account was subscribed to
+    `channel.created`          `stream_ids`
+    `channel.subscribed`       `stream_ids`; `user_ids` are the new subscribers
+    any                        `session_keys`: login sessions that were deleted with it
+    =========================  ===============================================================
+
     Example::
 
         from zcore import hookimpl

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from zcore.testing.commands import Runner, Zops
 
 
-def checked(zops: Runner) -> dict[str, dict[str, str]]:
+def checked(zops: Runner, *options: str) -> dict[str, dict[str, str]]:
     """What doctor says, by check."""
-    return {
-        check["name"]: check for check in zops("--json", "doctor", check=False).json()["checks"]
-    }
+    said = zops("--json", "doctor", *options, check=False).json()
+    return {check["name"]: check for check in said["checks"]}
 
 
 def test_a_database_of_ours(zops_here: Runner) -> None:
@@ -36,10 +35,11 @@ def test_a_database_of_ours(zops_here: Runner) -> None:
 def test_a_database_of_a_server(zops: Zops, restored_dump: Callable[[str], str]) -> None:
     zops.environment["ZOPS_DATABASE"] = restored_dump("zulip10-base")
 
-    found = checked(zops)
+    found = checked(zops, "--server")
 
     assert found["schema-version"]["status"] == "ok"
     assert found["schema-version"]["message"] == "tables of a Zulip server 10.0"
+    assert found["server-database"]["status"] == "ok"
     assert found["realms"]["message"].startswith("3 ")
 
 
