@@ -12,10 +12,15 @@ import pytest
 import sqlalchemy as sa
 
 from tests.zops_realm.beside_server import BesideServer, published
+from zcore import Change, Context
+from zcore.console import Console
 from zcore.database import Database
+from zcore.plugins import Plugins
 from zcore.schema.realms import zerver_realm
+from zcore.settings import Settings
 from zcore.testing.memcached import MemcachedServer
 from zops_queue.names import SERVER_QUEUES
+from zops_realm.server.telling import tell
 
 if TYPE_CHECKING:
     from zcore.testing.commands import Zops
@@ -125,6 +130,24 @@ def test_a_server_that_is_not_known_is_one_note(beside: BesideServer) -> None:
     assert beside.create_user("Ann", "-q").stderr == ""
     second = ("create-realm", "Second", "o@b.test", "Ora O", "--string-id=second", "--no-password")
     assert beside.zops(*second).stderr == ""  # nobody has seen it before
+
+
+def test_many_accounts_and_sessions(
+    beside: BesideServer, memcached: MemcachedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside.deploy()
+    beside.tell(memcached, "amqp://u:secret-word@127.0.0.1:1/")
+    settings = Settings.load({}, beside.zops.environment, beside.zops.folder)
+    session = f":1:django.contrib.sessions.cached_db{secrets.token_hex(16)}".encode()
+    memcached.put([session])
+    change = Change(
+        "user.created", 2, "acme", tuple(range(101)), {"session_keys": [session.decode()[36:]]}
+    )
+    with closing(Context(settings, Console(), Plugins.load())) as context:
+        tell(change, context)
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "more than 100 accounts" in warning
+    assert memcached.there([session]) == set()
 
 
 def test_where_there_is_no_server_nothing_is_said(zops_here: Zops) -> None:
