@@ -60,47 +60,43 @@ def tell(change: Change, context: Context) -> None:
     cached, announced = change.kind in CACHE_RULES, change.kind in EVENT_RULES
     if not (cached or announced) or not context.database.is_server:
         return
-    unknown: list[str] = []
+    what = STALE.get(change.kind, "")
+    unknown: dict[str, str] = {}
     if cached and context.settings.memcached is None:
-        unknown.append("memcached")
+        unknown["memcached"] = _still_cached(what)
     elif cached:
-        _warn_unless_told(change, context, _forget, _still_cached(change))
+        _warn_unless_told(change, context, _forget, _still_cached(what))
     if announced and not is_rabbitmq(context.settings.broker):
-        unknown.append("RabbitMQ")
+        unknown["RabbitMQ"] = _still_shown(what)
     elif announced:
-        _warn_unless_told(change, context, _announce, _still_shown(change))
-    if unknown and change.kind in STALE:
-        _note_unknown(change, context, unknown)
+        _warn_unless_told(change, context, _announce, _still_shown(what))
+    if unknown and what:
+        context.console.note(
+            f"the server was not told, its {' and '.join(unknown)} being unknown to zops: "
+            + "; ".join(unknown.values())
+        )
 
 
 def _warn_unless_told(
-    change: Change,
-    context: Context,
-    tell_it: Callable[[Change, Context], None],
-    otherwise: str,
+    change: Change, context: Context, tell_it: Callable[[Change, Context], None], otherwise: str
 ) -> None:
+    """Do it. Where it fails and the server shows something old, say so."""
     try:
         tell_it(change, context)
     except ZopsError as error:
-        context.console.warn("; ".join(filter(None, (error.message, otherwise))))
+        reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        if change.kind in STALE:
+            context.console.warn(f"{reason}; {otherwise}")
+        else:
+            context.console.debug(reason)
 
 
-def _note_unknown(change: Change, context: Context, unknown: list[str]) -> None:
-    effects = {"memcached": _still_cached(change), "RabbitMQ": _still_shown(change)}
-    context.console.note(
-        f"the server was not told, its {' and '.join(unknown)} being unknown to zops: "
-        + "; ".join(effects[name] for name in unknown)
-    )
+def _still_cached(what: str) -> str:
+    return f"the server may show {what} for {LIFETIME}"
 
 
-def _still_cached(change: Change) -> str:
-    what = STALE.get(change.kind)
-    return f"the server may show {what} for {LIFETIME}" if what else ""
-
-
-def _still_shown(change: Change) -> str:
-    what = STALE.get(change.kind)
-    return f"open clients show {what} until they are reloaded" if what else ""
+def _still_shown(what: str) -> str:
+    return f"open clients show {what} until they are reloaded"
 
 
 def _forget(change: Change, context: Context) -> None:
