@@ -28,8 +28,9 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# a process of tests for each core, up to four: each starts services of its own
 test: lint
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 format: dev
 	$(BIN)/ruff check --fix

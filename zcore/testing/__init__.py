@@ -34,8 +34,8 @@ Fixtures to work on; each test gets its own:
 
 Fixtures behind them: `postgres_server`, `rabbitmq_server`, `s3_server`; and `dumps`,
 `restored_dump` for those who have dumps of Zulip servers. Tests that use them get the markers
-`postgres`, `rabbitmq`, `s3`, `memcached` and `dumps`; where the programs are not installed, their tests are
-skipped, and with `CI` set they fail.
+`postgres`, `rabbitmq`, `s3`, `memcached` and `dumps`; where the programs are not installed, their
+tests are skipped, and with `CI` set they fail.
 
 Functions:
 

@@ -9,6 +9,7 @@ import os
 import platform
 import sqlite3
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,25 @@ def pytest_report_header() -> str:
     parts = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
     parts += [f"{name} {version(name)}" for name in ("SQLAlchemy", "psycopg2-binary", "pika")]
     return "zops tests with: " + ", ".join(parts)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker of pytest-xdist: hand what is to be reported to the process that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        services = session.config.stash[SERVICES]
+        output["zops"] = {"versions": services.versions, "left_out": services.left_out}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of pytest-xdist is done: take over what it had to report."""
+    services = node.config.stash[SERVICES]
+    reported = getattr(node, "workeroutput", {}).get("zops")
+    if reported is not None:  # None: it crashed
+        new = [one for one in reported["versions"] if one not in services.versions]
+        services.versions += new
+        services.left_out |= reported["left_out"]
 
 
 def pytest_terminal_summary(
