@@ -106,25 +106,20 @@ class RealmRows:
             date_joined=BEGAN,
             settings=settings,
         )
-        (user_id,) = insert_accounts(self._connection, [account])
-        holder = RoleHolder(user_id=user_id, role=role, since=BEGAN)
+        (made,) = insert_accounts(self._connection, [account])
+        holder = RoleHolder(user_id=made.user_id, role=role, since=BEGAN)
         add_to_role_groups(self._connection, self._realm.realm_id, self._realm.groups, [holder])
         self._note(
             AuditEvent.USER_CREATED,
-            modified_user_id=user_id,
+            modified_user_id=made.user_id,
             extra_data=role_counts(self._connection, self._realm.realm_id),
         )
-        recipient_id = self._recipient_of(user_id)
-        return SampleUser(user_id, recipient_id, account.delivery_email, full_name, role)
+        email = account.delivery_email
+        return SampleUser(made.user_id, made.recipient_id, email, full_name, role)
 
     def _bot(self, word: str, full_name: str, owner: SampleUser) -> SampleUser:
         kind = {"is_bot": True, "bot_type": int(BotType.GENERIC), "bot_owner_id": owner.user_id}
         return self._user(word, full_name, Role.MEMBER, **kind)
-
-    def _recipient_of(self, user_id: int) -> int:
-        users = tables["zerver_userprofile"].c
-        recipient = sa.select(users.recipient_id).where(users.id == user_id)
-        return int(self._connection.execute(recipient).scalar_one())
 
     def _note(self, event: AuditEvent, **values: Any) -> None:
         """An entry of the audit log; `values` are columns of it."""
