@@ -33,7 +33,15 @@ class BesideServer:
         self.prefixes = [f"{prefix[: -len(mark) - 1]}{mark}:" for prefix in PREFIXES]
         self.deployments = zops.folder / "deployments"
         zops.environment |= {"ZOPS_DATABASE": database_url, "ZOPS_EXTERNAL_HOST": "chat.test"}
-        zops("create-realm", "Acme", "olive@a.test", "Olive O", "--string-id=acme", "--no-password")
+        zops(
+            "create-realm",
+            "Acme",
+            "olive@a.test",
+            "Olive O",
+            "--string-id=acme",
+            "--no-password",
+            "--bare",
+        )
         with closing(Database.connect(database_url)) as database, database.begin() as connection:
             row = {"app": "zerver", "name": NEWEST_MIGRATION, "applied": datetime.now(UTC)}
             connection.execute(sa.insert(django_migrations), row)
@@ -56,7 +64,7 @@ class BesideServer:
 
     def create_user(self, name: str, *options: str) -> Completed:
         """Create an account in `acme`."""
-        words = (f"{name.lower()}@a.test", f"{name} Lee", "-r", "acme", "--no-password")
+        words = (f"{name.lower()}@a.test", f"{name} Lee", "-r", "acme", "--no-password", "--bare")
         return self.zops(*options, "create-user", *words)
 
 

@@ -128,7 +128,15 @@ def test_a_server_that_is_not_known_is_one_note(beside: BesideServer) -> None:
     for said in ("memcached and RabbitMQ", "lists of users", "7 days", "flush-memcached", "reload"):
         assert said in note
     assert beside.create_user("Ann", "-q").stderr == ""
-    second = ("create-realm", "Second", "o@b.test", "Ora O", "--string-id=second", "--no-password")
+    second = (
+        "create-realm",
+        "Second",
+        "o@b.test",
+        "Ora O",
+        "--string-id=second",
+        "--no-password",
+        "--bare",
+    )
     assert beside.zops(*second).stderr == ""  # nobody has seen it before
 
 

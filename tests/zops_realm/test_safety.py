@@ -32,6 +32,12 @@ BEFORE_COMMIT = (
 )
 
 
+@pytest.fixture
+def zops_here(zops: Zops, database: Database) -> Zops:
+    """The command as a process of its own, which can die; working on `database`."""
+    return zops.on(database)
+
+
 def race(zops: Zops, *arguments: str) -> Counter[int]:
     """How many of the processes ended with which exit code."""
     program = Path(__file__).with_name("racing.py")
