@@ -35,7 +35,7 @@ def acme(zops: Zops, sqlite_database: Database) -> Zops:
     """`zops` with an organization in which something was said."""
     zops.environment["ZOPS_DATABASE"] = str(sqlite_database.url)
     owner = ["olga@acme.example", "Olga Owner"]
-    zops("create-realm", "Acme", *owner, "--string-id", "acme", "--no-password")
+    zops("create-realm", "Acme", *owner, "--string-id", "acme", "--no-password", "--bare")
     with sqlite_database.begin() as connection:
         hide_one_channel(connection)
         for channel, moment in SENT:
