@@ -9,7 +9,7 @@ import enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zcore.values import Problem
 
@@ -31,7 +31,8 @@ class ZopsError(Exception):
     """Something a user can understand and act on: one line, never a traceback.
 
     `message` says what is wrong and where, `hint` what to do about it. `problems` is the whole
-    list when several things are wrong at once; `code` is a stable word for programs.
+    list when several things are wrong at once; `code` is a stable word for programs; `data` is
+    what `--json` shows beside the error.
     """
 
     exit_code = ExitCode.FAILED
@@ -44,11 +45,13 @@ class ZopsError(Exception):
         hint: str = "",
         code: str | None = None,
         problems: Sequence[Problem] = (),
+        data: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.problems = tuple(problems)
+        self.data = dict(data or {})
         if code is not None:
             self.code = code
 

@@ -22,7 +22,13 @@ CONFIRMATION_KEY_BYTES = 15
 
 def random_text(length: int, alphabet: str = LETTERS_AND_DIGITS) -> str:
     """`length` random characters of `alphabet`."""
-    return "".join(secrets.choice(alphabet) for _ in range(length))
+    size = len(alphabet)
+    number = secrets.randbelow(size**length)  # one reading of the system's numbers, not one each
+    letters = []
+    for _ in range(length):
+        number, place = divmod(number, size)
+        letters.append(alphabet[place])
+    return "".join(letters)
 
 
 def random_api_key() -> str:

@@ -68,7 +68,7 @@ class Output:
     def fail(self, error: ZopsError, exit_code: int) -> int:
         """Print an error. Returns the exit code."""
         if self.json:
-            document = {"ok": False, "error": _error(error), **self.additions}
+            document = {"ok": False, **error.data, "error": _error(error), **self.additions}
             return self._write(_encode(document), exit_code)
         write_line(f"zops: error: {error.message}")
         for problem in error.problems:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from zcore.plugins import Plugins
     from zcore.settings import Settings
 
+VALIDATOR_FAILED = "validator-failed"
+"""The code of the problem that a rule itself is broken: it is about none of the values."""
+
 Subjects = Mapping[str, Sequence[object]]
 """Values by the subject whose validators look at them."""
 
@@ -120,7 +123,7 @@ def _run(validator: Validator, values: Sequence[object], validation: Validation)
 def _failure(validator: Validator, provider: str, error: BaseException) -> Problem:
     reason = error.message if isinstance(error, ZopsError) else describe(error)
     return Problem(
-        "validator-failed",
+        VALIDATOR_FAILED,
         f"the validator {validator.name!r} of {provider} failed: {reason}",
         hint="mend the plugin, or switch it off with --disable-plugin",
     )

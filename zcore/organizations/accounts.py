@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from zcore.identifiers import dummy_email, random_api_key, random_uuid
 from zcore.organizations.codes import RecipientType, Role
-from zcore.organizations.inserts import insert_returning_ids
+from zcore.organizations.inserts import insert_returning_ids, insert_rows, reserve_ids
 from zcore.schema.channels import zerver_recipient, zerver_subscription
 from zcore.schema.users import zerver_userprofile
 
@@ -54,33 +54,42 @@ def insert_accounts(
 
     The caller adds group memberships, channel subscriptions and audit entries.
     """
-    rows = [_account_row(account) for account in accounts]
-    user_ids = insert_returning_ids(connection, zerver_userprofile, rows)
-    _set_display_addresses(connection, accounts, user_ids)
-    recipient_ids = insert_personal_recipients(connection, user_ids)
-    return [InsertedAccount(*ids) for ids in zip(user_ids, recipient_ids, strict=True)]
+    user_ids = reserve_ids(connection, zerver_userprofile, len(accounts))
+    recipient_ids = _insert_recipients(connection, user_ids)
+    inserted = [InsertedAccount(*ids) for ids in zip(user_ids, recipient_ids, strict=True)]
+    rows = (_account_row(*pair) for pair in zip(accounts, inserted, strict=True))
+    insert_rows(connection, zerver_userprofile, rows)
+    _subscribe_to_recipients(connection, inserted)
+    return inserted
 
 
 def insert_personal_recipients(connection: sa.Connection, user_ids: Sequence[int]) -> list[int]:
     """Give active users the recipient that direct messages to them go to; return its ids."""
-    rows = [{"type": int(RecipientType.PERSONAL), "type_id": user_id} for user_id in user_ids]
-    recipient_ids = insert_returning_ids(connection, zerver_recipient, rows)
-    pairs = list(zip(user_ids, recipient_ids, strict=True))
-    _point_at_recipients(connection, pairs)
-    connection.execute(
-        sa.insert(zerver_subscription),
-        [_personal_subscription(user_id, recipient_id) for user_id, recipient_id in pairs],
-    )
+    recipient_ids = _insert_recipients(connection, user_ids)
+    owners = [InsertedAccount(*ids) for ids in zip(user_ids, recipient_ids, strict=True)]
+    _point_at_recipients(connection, owners)
+    _subscribe_to_recipients(connection, owners)
     return recipient_ids
 
 
-def _account_row(account: NewAccount) -> dict[str, object]:
-    hidden = account.display_host is not None
+def _insert_recipients(connection: sa.Connection, user_ids: Sequence[int]) -> list[int]:
+    rows = [{"type": int(RecipientType.PERSONAL), "type_id": user_id} for user_id in user_ids]
+    return insert_returning_ids(connection, zerver_recipient, rows)
+
+
+def _subscribe_to_recipients(connection: sa.Connection, owners: Sequence[InsertedAccount]) -> None:
+    rows = (_personal_subscription(owner.user_id, owner.recipient_id) for owner in owners)
+    insert_rows(connection, zerver_subscription, rows)
+
+
+def _account_row(account: NewAccount, ids: InsertedAccount) -> dict[str, object]:
+    host = account.display_host
     return {
+        "id": ids.user_id,
+        "recipient_id": ids.recipient_id,
         "realm_id": account.realm_id,
         "delivery_email": account.delivery_email,
-        # The address shown instead contains the id, so it can only follow.
-        "email": random_uuid() if hidden else account.delivery_email,
+        "email": account.delivery_email if host is None else dummy_email(ids.user_id, host),
         "full_name": account.full_name,
         "password": account.password,
         "role": int(account.role),
@@ -92,29 +101,12 @@ def _account_row(account: NewAccount) -> dict[str, object]:
     }
 
 
-def _set_display_addresses(
-    connection: sa.Connection, accounts: Sequence[NewAccount], user_ids: Sequence[int]
-) -> None:
-    hidden = [
-        {"user_id": user_id, "address": dummy_email(user_id, account.display_host)}
-        for account, user_id in zip(accounts, user_ids, strict=True)
-        if account.display_host is not None
-    ]
-    if hidden:
-        users = zerver_userprofile
-        update = sa.update(users).where(users.c.id == sa.bindparam("user_id"))
-        connection.execute(update.values(email=sa.bindparam("address")), hidden)
-
-
-def _point_at_recipients(connection: sa.Connection, pairs: Sequence[tuple[int, int]]) -> None:
+def _point_at_recipients(connection: sa.Connection, owners: Sequence[InsertedAccount]) -> None:
     users = zerver_userprofile
     update = sa.update(users).where(users.c.id == sa.bindparam("user_id"))
     connection.execute(
         update.values(recipient_id=sa.bindparam("personal_recipient")),
-        [
-            {"user_id": user_id, "personal_recipient": recipient_id}
-            for user_id, recipient_id in pairs
-        ],
+        [{"user_id": owner.user_id, "personal_recipient": owner.recipient_id} for owner in owners],
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from zcore.organizations.codes import (
     AuditEvent,
     Role,
 )
+from zcore.rows_in import Writer
 from zcore.schema.realms import zerver_realmauditlog
 from zcore.schema.users import zerver_userprofile
 
@@ -38,10 +40,11 @@ class AuditEntry:
 
 
 def write_audit_entries(connection: sa.Connection, entries: Iterable[AuditEntry]) -> None:
-    """Insert `entries` in their order."""
-    rows = [asdict(entry) | {"backfilled": False} for entry in entries]
-    if rows:
-        connection.execute(sa.insert(zerver_realmauditlog), rows)
+    """Insert `entries` in their order; they are taken one by one, however many there are."""
+    columns = [field.name for field in fields(AuditEntry)]
+    values = attrgetter(*columns)
+    rows = ((*values(entry), False) for entry in entries)
+    Writer(connection).copy_in(zerver_realmauditlog, [*columns, "backfilled"], rows)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from zcore.organizations.audit import AuditEntry, write_audit_entries
 from zcore.organizations.codes import AuditEvent, Role
-from zcore.organizations.inserts import insert_returning_ids
+from zcore.organizations.inserts import insert_returning_ids, insert_rows
 from zcore.schema.groups import (
     zerver_groupgroupmembership,
     zerver_namedusergroup,
@@ -126,8 +126,7 @@ def add_to_role_groups(
         for name in holder.groups():
             memberships.append({"user_group_id": groups[name], "user_profile_id": holder.user_id})
             entries.append(_joined_entry(realm_id, groups[name], holder))
-    if memberships:
-        connection.execute(sa.insert(zerver_usergroupmembership), memberships)
+    insert_rows(connection, zerver_usergroupmembership, memberships)
     write_audit_entries(connection, entries)
 
 

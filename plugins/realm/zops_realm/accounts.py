@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from zcore import CreatedUser, Refused
 from zcore.organizations.accounts import NewAccount, insert_accounts
+from zcore.organizations.addresses import in_upper_case
 from zcore.organizations.audit import AuditEntry, RoleCount, write_audit_entries
 from zcore.organizations.codes import AuditEvent, Role
+from zcore.organizations.inserts import insert_rows
 from zcore.organizations.lookup import Realm, id_condition
 from zcore.organizations.system_groups import (
     RoleHolder,
@@ -23,7 +25,7 @@ from zcore.schema.users import zerver_onboardingstep, zerver_userprofile
 from zcore.text import is_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 # Marks an account that somebody else made: its user is asked at the first login who may see the
@@ -33,7 +35,6 @@ FIRST_ONBOARDING_STEP = "visibility_policy_banner"
 # Not taken from the realm's defaults: the first is the realm's own language, the others start
 # at what their columns say.
 OWN_DEFAULTS = frozenset({"default_language", "enable_login_emails", "enable_marketing_emails"})
-CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,8 @@ def insert_onboarding_steps(
 ) -> None:
     """Note the step that new users are not shown, as the server does."""
     step = {"onboarding_step": FIRST_ONBOARDING_STEP, "timestamp": now}
-    rows = [step | {"user_id": user_id} for user_id in user_ids]
-    connection.execute(sa.insert(zerver_onboardingstep), rows)
+    rows = (step | {"user_id": user_id} for user_id in user_ids)
+    insert_rows(connection, zerver_onboardingstep, rows)
 
 
 def settings_of_new_users(connection: sa.Connection, realm_id: int) -> dict[str, object]:
@@ -112,8 +113,11 @@ def settings_of_new_users(connection: sa.Connection, realm_id: int) -> dict[str,
 
 def find_account(connection: sa.Connection, realm_id: int, email: str) -> Account | None:
     """The realm's account with this address, in any case of letters."""
-    if not is_text(email):
-        return None
+    return next(iter(find_accounts(connection, realm_id, [email])), None)
+
+
+def find_accounts(connection: sa.Connection, realm_id: int, emails: Iterable[str]) -> list[Account]:
+    """The realm's accounts with these addresses, in any case of letters."""
     users = zerver_userprofile.c
     chosen = sa.select(
         users.id,
@@ -122,9 +126,11 @@ def find_account(connection: sa.Connection, realm_id: int, email: str) -> Accoun
         users.is_active,
         users.is_bot,
         users.is_mirror_dummy,
-    ).where(users.realm_id == realm_id, sa.func.upper(users.delivery_email) == sa.func.upper(email))
-    row = connection.execute(chosen).first()
-    return Account(*row) if row else None
+    ).where(
+        users.realm_id == realm_id,
+        sa.func.upper(users.delivery_email).in_(in_upper_case(connection, emails)),
+    )
+    return [Account(*row) for row in connection.execute(chosen)]
 
 
 def user_condition(reference: str) -> sa.ColumnElement[bool]:
@@ -153,14 +159,12 @@ def addresses_taken(connection: sa.Connection, realm_id: int, addresses: Sequenc
     """Which of `addresses` the realm's accounts have, own or shown, in lower case."""
     users = zerver_userprofile.c
     taken: set[str] = set()
-    possible = [address for address in addresses if is_text(address)]
     for column in (users.delivery_email, users.email):
-        for chunk in _chunks(possible):
-            wanted = [sa.func.upper(address) for address in chunk]
-            chosen = sa.select(column).where(
-                users.realm_id == realm_id, sa.func.upper(column).in_(wanted)
-            )
-            taken.update(address.lower() for address in connection.scalars(chosen))
+        wanted = in_upper_case(connection, addresses)
+        chosen = sa.select(column).where(
+            users.realm_id == realm_id, sa.func.upper(column).in_(wanted)
+        )
+        taken.update(address.lower() for address in connection.scalars(chosen))
     return taken
 
 
@@ -177,11 +181,6 @@ def _incomplete(realm_id: int, missing: str) -> Refused:
         code="realm-incomplete",
         hint="it was not made by a Zulip 10.0 server or by zops; create or import it again",
     )
-
-
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]
 
 
 def _account(

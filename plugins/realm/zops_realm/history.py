@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore.organizations.codes import Role
+from zcore.organizations.inserts import insert_rows
 from zcore.schema.channels import zerver_stream
 from zcore.schema.messages import zerver_message, zerver_onboardingusermessage, zerver_usermessage
 
@@ -50,13 +51,13 @@ def give_history(
 
 
 def _give(connection: sa.Connection, user_ids: Sequence[int], flags: Mapping[int, int]) -> None:
-    rows = [
-        {"user_profile_id": user_id, "message_id": message_id, "flags": flags[message_id]}
+    ordered = sorted(flags.items())
+    rows = (
+        {"user_profile_id": user_id, "message_id": message_id, "flags": bits}
         for user_id in user_ids
-        for message_id in sorted(flags)
-    ]
-    if rows:
-        connection.execute(sa.insert(zerver_usermessage), rows)
+        for message_id, bits in ordered
+    )
+    insert_rows(connection, zerver_usermessage, rows)
 
 
 def _flags(newest: Sequence[int], introduction: Mapping[int, int], age: int) -> dict[int, int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.organizations.addresses import in_upper_case
 from zcore.schema.invitations import zerver_preregistrationuser
 from zcore.schema.queues import zerver_scheduledemail, zerver_scheduledemail_users
 
@@ -20,7 +21,7 @@ def withdraw_invitations(
     connection: sa.Connection, realm_id: int, addresses: Sequence[str]
 ) -> None:
     """Revoke what invites `addresses` into the realm, and delete the reminders of it."""
-    wanted = [sa.func.upper(address) for address in addresses]
+    wanted = in_upper_case(connection, addresses)
     invitations = zerver_preregistrationuser
     connection.execute(
         sa.update(invitations)

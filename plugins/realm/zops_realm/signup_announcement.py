@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.organizations.inserts import insert_rows
 from zcore.organizations.system_bots import NOTIFICATION_BOT
 from zcore.schema.channels import zerver_stream, zerver_subscription
 from zcore.schema.messages import zerver_usermessage
@@ -90,13 +91,12 @@ def _deliver(connection: sa.Connection, recipient_id: int, message_ids: Sequence
         )
         .order_by(subscriptions.user_profile_id)
     )
-    rows = [
+    rows = (
         {"user_profile_id": user_id, "message_id": message_id, "flags": 0}
-        for user_id in connection.scalars(readers)
+        for user_id in connection.scalars(readers).all()
         for message_id in message_ids
-    ]
-    if rows:
-        connection.execute(sa.insert(zerver_usermessage), rows)
+    )
+    insert_rows(connection, zerver_usermessage, rows)
 
 
 def _note_activity(connection: sa.Connection, channel_id: int, message_ids: Sequence[int]) -> None:

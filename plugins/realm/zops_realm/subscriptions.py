@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from zcore.organizations.audit import AuditEntry, write_audit_entries
 from zcore.organizations.codes import AuditEvent
+from zcore.organizations.inserts import insert_rows
 from zcore.schema.channels import (
     zerver_defaultstream,
     zerver_stream,
@@ -56,12 +57,12 @@ def subscribe(
         return
     recipients = [channel.recipient_id for channel in channels]
     used = _colors_in_use(connection, user_ids)
-    rows = [
+    rows = (
         _subscription(user_id, recipient_id, color)
         for user_id in user_ids
         for recipient_id, color in pick_colors(recipients, used[user_id]).items()
-    ]
-    connection.execute(sa.insert(zerver_subscription), rows)
+    )
+    insert_rows(connection, zerver_subscription, rows)
     last_message_id = newest_message_id(connection)
     entries = (
         _entry(realm_id, user_id, channel, now, last_message_id)

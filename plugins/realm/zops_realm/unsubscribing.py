@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore.identifiers import confirmation_key
-from zcore.organizations.inserts import insert_returning_id
+from zcore.organizations.inserts import insert_returning_id, insert_rows
 from zcore.schema.invitations import confirmation_confirmation
 from zcore.schema.server import django_content_type
 
@@ -32,10 +32,10 @@ def unsubscribe_links(
         "date_sent": created.now,
         "expiry_date": created.now + VALID,
     }
-    connection.execute(
-        sa.insert(confirmation_confirmation),
-        [common | {"object_id": user_id, "confirmation_key": keys[user_id]} for user_id in keys],
+    rows = (
+        common | {"object_id": user_id, "confirmation_key": key} for user_id, key in keys.items()
     )
+    insert_rows(connection, confirmation_confirmation, rows)
     page = f"{url}/accounts/unsubscribe/welcome"
     return {user_id: {"unsubscribe_link": f"{page}/{key}"} for user_id, key in keys.items()}
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.organizations.addresses import in_upper_case
 from zcore.organizations.hosts import realm_url
-from zcore.organizations.inserts import insert_returning_ids
+from zcore.organizations.inserts import insert_returning_ids, insert_rows
 from zcore.schema.queues import zerver_scheduledemail, zerver_scheduledemail_users
 from zcore.schema.users import zerver_userprofile
 from zops_realm.unsubscribing import unsubscribe_links
@@ -134,14 +135,11 @@ def _schedule(created: UsersCreated, realm: WelcomingRealm, url: str, host: str)
     ]
     rows = [_scheduled(mail, created.realm_id, created.now) for mail in mails]
     mail_ids = insert_returning_ids(connection, zerver_scheduledemail, rows)
-    if mail_ids:
-        connection.execute(
-            sa.insert(zerver_scheduledemail_users),
-            [
-                {"scheduledemail_id": mail_id, "userprofile_id": mail.user_id}
-                for mail_id, mail in zip(mail_ids, mails, strict=True)
-            ],
-        )
+    receivers = (
+        {"scheduledemail_id": mail_id, "userprofile_id": mail.user_id}
+        for mail_id, mail in zip(mail_ids, mails, strict=True)
+    )
+    insert_rows(connection, zerver_scheduledemail_users, receivers)
 
 
 def _later_mails(
@@ -188,10 +186,12 @@ def _scheduled(mail: Mail, realm_id: int, now: datetime) -> dict[str, object]:
 
 def _known_elsewhere(connection: sa.Connection, users: Sequence[CreatedUser]) -> set[int]:
     """Ids of those who have another account on the server: they know what topics are."""
-    new, other = zerver_userprofile.c, zerver_userprofile.alias("other").c
-    same_address = sa.func.upper(other.delivery_email) == sa.func.upper(new.delivery_email)
-    chosen = sa.select(new.id).where(
-        new.id.in_([user.user_id for user in users]),
-        sa.exists().where(other.id != new.id, same_address),
+    accounts = zerver_userprofile.c
+    address = sa.func.upper(accounts.delivery_email)
+    wanted = in_upper_case(connection, (user.email for user in users))
+    shared = sa.select(address).where(address.in_(wanted)).group_by(address)
+    chosen = sa.select(accounts.id).where(
+        accounts.id.in_([user.user_id for user in users]),
+        address.in_(shared.having(sa.func.count() > 1)),
     )
     return set(connection.scalars(chosen))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.organizations.inserts import insert_rows
 from zcore.organizations.system_bots import WELCOME_BOT
 from zcore.schema.messages import zerver_onboardingusermessage, zerver_usermessage
 from zops_realm import welcome_texts as texts
@@ -32,12 +33,12 @@ def send_welcome_messages(created: UsersCreated, realm: WelcomingRealm) -> None:
         for user in created.users
     ]
     message_ids = write_messages(connection, bot, created.realm_id, messages, created.now)
-    rows = [
+    rows = (
         {"message_id": message_id, "user_profile_id": user_id, "flags": flags}
         for user, message_id in zip(created.users, message_ids, strict=True)
         for user_id, flags in ((user.user_id, IS_PRIVATE | STARRED), (bot.user_id, IS_PRIVATE))
-    ]
-    connection.execute(sa.insert(zerver_usermessage), rows)
+    )
+    insert_rows(connection, zerver_usermessage, rows)
 
 
 def _greeting(realm: WelcomingRealm, role: int, *, introduced: bool) -> texts.Text:
