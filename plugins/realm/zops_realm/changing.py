@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from zcore import ZopsError
-from zcore.broker import publish_events
 from zcore.crash_points import crash_point
 from zcore.database_errors import translated
+from zops_realm.outbox import Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import sqlalchemy as sa
 
     from zcore import Change, Context
-
-SERVER_BROKERS = ("amqp", "amqps")
-NOT_TOLD = "a running server is not told: its mails about this change are not sent"
 
 
 @dataclass(slots=True)
@@ -30,12 +26,12 @@ class Work:
     context: Context
     connection: sa.Connection
     now: datetime
-    events: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    outbox: Outbox
     changes: list[Change] = field(default_factory=list)
 
     def publish(self, queue: str, payload: Mapping[str, object]) -> None:
         """Send an event to the server's queue after the commit, where there is a server."""
-        self.events.append((queue, payload))
+        self.outbox.put(queue, payload)
 
     def changed(self, change: Change) -> None:
         """Tell all plugins of `change` after the commit."""
@@ -60,26 +56,30 @@ def changing(context: Context) -> Iterator[Work]:
     """One transaction: all of it is committed at the end, none of it when something raises.
 
     After the commit the server hears of the events that were published, and the plugins of the
-    changes. That the broker cannot be reached is one warning: the change stands.
+    changes.
     """
-    with context.database.begin() as connection:
-        work = Work(context, connection, datetime.now(UTC))
-        yield work
-    crash_point("after-commit")
-    _send(context, work.events)
-    for change in work.changes:
-        context.committed(change)
+    with closing(Outbox()) as outbox:
+        with writing(context, outbox) as work:
+            yield work
+        tell(context, outbox, work.changes)
 
 
-def _send(context: Context, events: list[tuple[str, Mapping[str, object]]]) -> None:
-    if not events or not context.database.is_server:
-        return
-    if context.settings.broker.partition("://")[0].lower() not in SERVER_BROKERS:
-        context.console.warn(f"{NOT_TOLD} (set ZOPS_BROKER to the URL of its RabbitMQ)")
-        return
-    queues = dict.fromkeys(queue for queue, _ in events)
+@contextmanager
+def writing(context: Context, outbox: Outbox) -> Iterator[Work]:
+    """One transaction, of several whose news are told together (`tell`) by the caller."""
+    before = outbox.position()
     try:
-        for queue in queues:
-            publish_events(context, queue, (payload for name, payload in events if name == queue))
-    except ZopsError as error:
-        context.console.warn(f"{NOT_TOLD}: {error.message}")
+        with context.database.begin() as connection:
+            work = Work(context, connection, datetime.now(UTC), outbox)
+            yield work
+    except BaseException:
+        outbox.back_to(before)
+        raise
+    crash_point("after-commit")
+
+
+def tell(context: Context, outbox: Outbox, changes: Iterable[Change]) -> None:
+    """Tell the server and the plugins of what has been committed."""
+    outbox.send(context)
+    for change in changes:
+        context.committed(change)

@@ -46,8 +46,9 @@ def zops_user_created(created: UsersCreated, context: Context) -> None:
     """Accounts have been made in an organization, and can be given more.
 
     Called inside the transaction of whatever makes accounts (`create-user`, and `create-realm` for
-    the owner), before the commit, once for all accounts that are made together: they are
-    subscribed to the default channels already. What it returns is not looked at. Rows that it
+    the owner), before the commit, once for all accounts that are made together, or where these
+    are very many (`create-user --from`) once for each few hundred of them: they are subscribed to
+    their channels already. What it returns is not looked at. Rows that it
     writes through `created.connection` stand or fall with the accounts; what it raises takes
     everything back and names the plugin. A dry run does not call it, and an import does not
     either: its accounts are not new.

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 
 from zcore import Refused
 from zcore.identifiers import UNUSABLE_PASSWORD_PREFIX, random_text
@@ -19,6 +20,12 @@ TAG_BYTES = 32
 # Letters and digits, not raw bytes: the server counts the salt's bits that way, and would hash
 # the password again at the first login if there were fewer than 128.
 SALT_LENGTH = 22
+WIDTH_OF_COLUMN = 128
+STORED_FORMS = (
+    r"argon2\$argon2id?\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+",
+    r"pbkdf2_sha256\$\d+\$[A-Za-z0-9]+\$[A-Za-z0-9+/]+=*",
+    r"![A-Za-z0-9]*",  # none
+)
 
 
 def hash_password(password: str) -> str:
@@ -40,6 +47,13 @@ def hash_password(password: str) -> str:
 def has_password(stored: str) -> bool:
     """Does the column's value say that there is a password at all?"""
     return bool(stored) and not stored.startswith(UNUSABLE_PASSWORD_PREFIX)
+
+
+def is_stored_form(stored: str) -> bool:
+    """Is this, by its form, something that a server keeps in the column?"""
+    if len(stored) > WIDTH_OF_COLUMN:
+        return False
+    return any(re.fullmatch(form, stored) for form in STORED_FORMS)
 
 
 def is_password(password: str, stored: str) -> bool:

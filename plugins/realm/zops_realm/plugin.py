@@ -30,13 +30,13 @@ def zops_commands() -> Iterable[Command]:
         ),
         Command(
             "create-user",
-            "zops_realm.cli:create_user",
+            "zops_realm.create_user_cli:create_user",
             "Create an account.",
             GROUP,
             example="zops create-user --realm acme bob@example.com 'Bob Ray'",
         ),
         Command("realm", "zops_realm.cli:realm", "Look at organizations.", GROUP),
-        Command("user", "zops_realm.cli:user", "Look at accounts.", GROUP),
+        Command("user", "zops_realm.user_cli:user", "Look at accounts.", GROUP),
     ]
 
 
