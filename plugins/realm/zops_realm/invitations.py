@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore.organizations.addresses import in_upper_case
-from zcore.schema.invitations import zerver_preregistrationuser
+from zcore.schema.invitations import (
+    confirmation_confirmation,
+    zerver_multiuseinvite,
+    zerver_preregistrationuser,
+)
 from zcore.schema.queues import zerver_scheduledemail, zerver_scheduledemail_users
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
-REVOKED = 2  # `zerver_preregistrationuser.status`
+USED = 1  # `zerver_preregistrationuser.status`
+REVOKED = 2
+INVITATION = 2  # `confirmation_confirmation.type`
+MULTIUSE_INVITATION = 6
 INVITATION_REMINDER = 3  # `zerver_scheduledemail.type`
 
 
@@ -36,3 +44,26 @@ def withdraw_invitations(
     )
     connection.execute(sa.delete(receivers).where(receivers.c.scheduledemail_id.in_(reminders)))
     connection.execute(sa.delete(mails).where(mails.c.id.in_(reminders)))
+
+
+def end_invitations_by(connection: sa.Connection, user_id: int, now: datetime) -> None:
+    """Let the links that this account invites others with expire now."""
+    invitations, links = zerver_preregistrationuser.c, zerver_multiuseinvite.c
+    for kind, ids in (
+        (
+            INVITATION,
+            sa.select(invitations.id).where(
+                invitations.referred_by_id == user_id, invitations.status.not_in((USED, REVOKED))
+            ),
+        ),
+        (MULTIUSE_INVITATION, sa.select(links.id).where(links.referred_by_id == user_id)),
+    ):
+        confirmations = confirmation_confirmation
+        still_valid = sa.or_(
+            confirmations.c.expiry_date.is_(None), confirmations.c.expiry_date >= now
+        )
+        connection.execute(
+            sa.update(confirmations)
+            .where(confirmations.c.type == kind, confirmations.c.object_id.in_(ids), still_valid)
+            .values(expiry_date=now)
+        )

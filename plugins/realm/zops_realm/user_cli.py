@@ -6,32 +6,58 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zcore import Result, current
-from zops_realm.options import realm_option
-from zops_realm.password_options import known_password_options
+from zcore import Result, UsageError, current
+from zcore.organizations.codes import ROLES_BY_NAME, Role
+from zops_realm.new_password import NewPassword
+from zops_realm.options import dry_run_option, realm_option
+from zops_realm.password_options import known_password_options, password_options
 
 if TYPE_CHECKING:
     from zops_realm.password_input import PasswordSource
 
+user_argument = click.argument("account", metavar="USER")
+
+
+class Roles(click.ParamType[list[Role]]):
+    """Names of roles with commas between them."""
+
+    name = "roles"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[Role]:
+        """The roles. Raises `UsageError` for a word that is none."""
+        words = [word.strip() for word in str(value).split(",")]
+        for word in words:
+            if word not in ROLES_BY_NAME:
+                raise UsageError(
+                    f"there is no role {word!r}", hint=f"the roles are {', '.join(ROLES_BY_NAME)}"
+                )
+        return [ROLES_BY_NAME[word] for word in words]
+
 
 @click.group()
 def user() -> None:
-    """Look at accounts."""
+    """Look at accounts and change them.
+
+    USER is an e-mail address in any case of letters, or id:N.
+    """
 
 
 @user.command("list")
 @realm_option
 @click.option("--all", "everyone", is_flag=True, help="Bots and deactivated accounts as well.")
-def user_list(realm: str, everyone: bool) -> Result:
+@click.option("--role", "roles", type=Roles(), metavar="ROLE,...", help="Only these roles.")
+def user_list(realm: str, everyone: bool, roles: list[Role] | None) -> Result:
     """List the people of an organization."""
     from zops_realm.user_views import list_users
 
-    return list_users(current(), realm, everyone=everyone)
+    return list_users(current(), realm, everyone=everyone, roles=roles or ())
 
 
 @user.command("show")
 @realm_option
-@click.argument("account", metavar="USER")
+@user_argument
 def user_show(realm: str, account: str) -> Result:
     """Show one account: USER is its e-mail address, or id:N."""
     from zops_realm.user_views import show_user
@@ -41,7 +67,7 @@ def user_show(realm: str, account: str) -> Result:
 
 @user.command("check-password")
 @realm_option
-@click.argument("account", metavar="USER")
+@user_argument
 @known_password_options
 def user_check_password(realm: str, account: str, password: PasswordSource) -> Result:
     """Say whether a password is that of USER: an e-mail address, or id:N.
@@ -52,3 +78,98 @@ def user_check_password(realm: str, account: str, password: PasswordSource) -> R
 
     password.check()
     return check_password(current(), realm, account, password.read() or "")
+
+
+@user.command("deactivate")
+@realm_option
+@user_argument
+@dry_run_option
+def user_deactivate(realm: str, account: str, dry_run: bool) -> Result:
+    """Deactivate USER and the bots that USER owns; what they wrote stays."""
+    from zops_realm.user_deactivate import deactivate_user
+
+    return deactivate_user(current(), realm, account, dry_run=dry_run)
+
+
+@user.command("reactivate")
+@realm_option
+@user_argument
+@dry_run_option
+def user_reactivate(realm: str, account: str, dry_run: bool) -> Result:
+    """Let USER, who was deactivated, log in again."""
+    from zops_realm.user_reactivate import reactivate_user
+
+    return reactivate_user(current(), realm, account, dry_run=dry_run)
+
+
+@user.command("change-role")
+@realm_option
+@user_argument
+@click.argument("role", type=click.Choice(list(ROLES_BY_NAME)))
+@dry_run_option
+def user_change_role(realm: str, account: str, role: str, dry_run: bool) -> Result:
+    """Give USER another role. An organization keeps an owner."""
+    from zops_realm.user_role import change_role
+
+    return change_role(current(), realm, account, ROLES_BY_NAME[role], dry_run=dry_run)
+
+
+@user.command("change-name")
+@realm_option
+@user_argument
+@click.argument("full_name", metavar="FULL_NAME")
+@dry_run_option
+def user_change_name(realm: str, account: str, full_name: str, dry_run: bool) -> Result:
+    """Give USER another name."""
+    from zops_realm.user_identity import change_name
+
+    return change_name(current(), realm, account, full_name, dry_run=dry_run)
+
+
+@user.command("change-email")
+@realm_option
+@user_argument
+@click.argument("email")
+@dry_run_option
+def user_change_email(realm: str, account: str, email: str, dry_run: bool) -> Result:
+    """Give USER another e-mail address; nobody is asked to confirm it."""
+    from zops_realm.user_identity import change_email
+
+    return change_email(current(), realm, account, email, dry_run=dry_run)
+
+
+@user.command("change-password")
+@realm_option
+@user_argument
+@password_options
+@click.option(
+    "--rotate-api-key", is_flag=True, help="Give a new API key as well: old clients log in again."
+)
+@dry_run_option
+def user_change_password(
+    realm: str, account: str, password: PasswordSource, rotate_api_key: bool, dry_run: bool
+) -> Result:
+    """Give USER another password, or with --no-password none.
+
+    It is asked for at the terminal, twice.
+    """
+    password.check()
+    new_password = NewPassword(password.read()).begin()
+
+    from zops_realm.user_password import change_password
+
+    return change_password(
+        current(), realm, account, new_password, rotate_api_key=rotate_api_key, dry_run=dry_run
+    )
+
+
+@user.command("delete")
+@realm_option
+@user_argument
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@dry_run_option
+def user_delete(realm: str, account: str, yes: bool, dry_run: bool) -> Result:
+    """Forget who USER was: the messages stay, under the name of a deleted user."""
+    from zops_realm.user_delete import delete_user
+
+    return delete_user(current(), realm, account, is_sure=yes, dry_run=dry_run)

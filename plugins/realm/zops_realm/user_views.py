@@ -15,7 +15,11 @@ from zops_realm.accounts import no_account, user_condition
 from zops_realm.text import field_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.engine import RowMapping
+
+    from zcore.organizations.codes import Role
 
 COLUMNS = ("ID", "EMAIL", "NAME", "ROLE", "STATE", "JOINED")
 
@@ -30,14 +34,21 @@ SHOWN_COLUMNS = (
 )
 
 
-def list_users(context: Context, reference: str, *, everyone: bool) -> Result:
-    """The people of an organization; with `everyone` also bots and deactivated accounts."""
+def list_users(
+    context: Context, reference: str, *, everyone: bool, roles: Collection[Role] = ()
+) -> Result:
+    """The people of an organization; with `everyone` also bots and deactivated accounts.
+
+    With `roles`, only those who have one of them.
+    """
     users = zerver_userprofile.c
     with context.database.read() as connection:
         realm = find_realm(connection, reference)
         chosen = sa.select(*SHOWN_COLUMNS).where(users.realm_id == realm.realm_id)
         if not everyone:
             chosen = chosen.where(users.is_active, sa.not_(users.is_bot))
+        if roles:
+            chosen = chosen.where(users.role.in_([int(role) for role in roles]))
         rows = connection.execute(chosen.order_by(users.id)).mappings().all()
     found = [_listed(row) for row in rows]
     return Result({"users": found}, text=_as_table(found))
