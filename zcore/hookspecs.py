@@ -102,6 +102,7 @@ def zops_validators() -> Iterable[Validator]:  # type: ignore[empty-body]  # as 
     `user.email`          text: the address of a new account
     `user.full_name`      text: its name
     `user.password`       text: its password; not when it has none
+    `channel.name`        text: the name of a new channel
     `export.request`      `zcore.ExportRequest`
     `import.source`       `zcore.ImportSource`, after the export was looked through
     `queue.name`          text: a queue that events are published to or taken from

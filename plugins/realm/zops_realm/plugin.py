@@ -35,8 +35,14 @@ def zops_commands() -> Iterable[Command]:
             GROUP,
             example="zops create-user --realm acme bob@example.com 'Bob Ray'",
         ),
+        Command(
+            "channel",
+            "zops_realm.channel_cli:channel",
+            "Look at channels, make them, subscribe people.",
+            GROUP,
+        ),
         Command("realm", "zops_realm.cli:realm", "Look at organizations.", GROUP),
-        Command("user", "zops_realm.user_cli:user", "Look at accounts.", GROUP),
+        Command("user", "zops_realm.user_cli:user", "Look at accounts and change them.", GROUP),
     ]
 
 
@@ -123,6 +129,19 @@ def zops_validators() -> Iterable[Validator]:
         ("password-length", "user.password", "passwords:length", "6 to 100 characters"),
         ("password-strength", "user.password", "passwords:strength", "hard enough to guess"),
         ("password-text", "user.password", "passwords:text", "text, not bytes"),
+        ("channel-name-length", "channel.name", "channel_names:length", "1 to 60 characters"),
+        (
+            "channel-name-characters",
+            "channel.name",
+            "channel_names:characters",
+            "no control characters",
+        ),
+        (
+            "channel-name-taken",
+            "channel.name",
+            "channel_names:not_taken",
+            "no other channel of the organization has it",
+        ),
     )
     return [
         Validator(name, subject, f"zops_realm.rules.{target}", help=help_)

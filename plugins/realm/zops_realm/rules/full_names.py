@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from zcore import Problem
+from zops_realm.rules.characters import is_unshowable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +18,6 @@ SHORTEST = 2
 LONGEST = 100  # the width of the column
 FORBIDDEN = frozenset('*`\\>"@')  # they mean something in a mention
 LOOKS_LIKE_MENTION_WITH_ID = re.compile(r"\|\d+\Z")
-PLANE_SIZE = 0x10000
 
 
 def length(values: Sequence[str], context: Validation) -> Iterator[Problem]:
@@ -82,14 +82,7 @@ def comparable(name: str) -> str:
 
 
 def _is_forbidden(character: str) -> bool:
-    if character in FORBIDDEN or unicodedata.category(character) in ("Cc", "Cs"):
-        return True
-    return _is_noncharacter(ord(character))
-
-
-def _is_noncharacter(code_point: int) -> bool:
-    """One of the 66 code points that Unicode promises never to give a meaning."""
-    return 0xFDD0 <= code_point <= 0xFDEF or code_point % PLANE_SIZE >= PLANE_SIZE - 2
+    return character in FORBIDDEN or is_unshowable(character)
 
 
 def _names_to_avoid(context: Validation) -> set[str] | None:

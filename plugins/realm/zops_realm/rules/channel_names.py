@@ -1,0 +1,72 @@
+"""Rules for the names of channels (`zerver_stream.name`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zcore import Problem
+from zops_realm.rules.characters import is_unshowable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zcore import Validation
+
+LONGEST = 60  # the width of the column
+
+
+def length(values: Sequence[str], context: Validation) -> Iterator[Problem]:
+    """1 to 60 characters, not counting spaces around them."""
+    for index, value in enumerate(values):
+        size = len(value.strip())
+        if not 1 <= size <= LONGEST:
+            yield Problem(
+                "channel-name-length",
+                f"the channel name {value!r} has {size} characters",
+                hint=f"use 1 to {LONGEST} characters",
+                index=index,
+            )
+
+
+def characters(values: Sequence[str], context: Validation) -> Iterator[Problem]:
+    """Nothing that cannot be shown."""
+    for index, value in enumerate(values):
+        bad = sorted({character for character in value.strip() if is_unshowable(character)})
+        if bad:
+            shown = " ".join(ascii(character)[1:-1] for character in bad)
+            yield Problem(
+                "channel-name-characters",
+                f"the channel name {value!r} has characters that cannot be shown: {shown}",
+                hint="leave them out",
+                index=index,
+            )
+
+
+def not_taken(values: Sequence[str], context: Validation) -> Iterator[Problem]:
+    """No channel of the organization has it in any case of letters, not even an archived one."""
+    if context.database is None or context.realm_id is None:
+        return
+    import sqlalchemy as sa
+
+    from zcore.organizations.addresses import in_upper_case
+    from zcore.schema.channels import zerver_stream
+
+    streams = zerver_stream.c
+    with context.database.read() as connection:
+        chosen = sa.select(streams.name, streams.deactivated).where(
+            streams.realm_id == context.realm_id,
+            sa.func.upper(streams.name).in_(
+                in_upper_case(connection, (value.strip() for value in values))
+            ),
+        )
+        taken = {name.lower(): archived for name, archived in connection.execute(chosen)}
+    for index, value in enumerate(values):
+        archived = taken.get(value.strip().lower())
+        if archived is not None:
+            kind = "archived channel" if archived else "channel"
+            yield Problem(
+                "channel-name-taken",
+                f"there is a {kind} {value.strip()!r} already",
+                hint="use another name",
+                index=index,
+            )
