@@ -173,3 +173,39 @@ def user_delete(realm: str, account: str, yes: bool, dry_run: bool) -> Result:
     from zops_realm.user_delete import delete_user
 
     return delete_user(current(), realm, account, is_sure=yes, dry_run=dry_run)
+
+
+@user.command("send-password-reset")
+@realm_option
+@click.argument("accounts", metavar="[USER]...", nargs=-1)
+@click.option("--all-users", is_flag=True, help="All people with an active account.")
+@click.option(
+    "--only-never-logged-in", is_flag=True, help="Of these, only those who never logged in."
+)
+@click.option("--show", is_flag=True, help="Show the links, to be handed out, and send nothing.")
+@dry_run_option
+def user_send_password_reset(
+    realm: str,
+    accounts: tuple[str, ...],
+    all_users: bool,
+    only_never_logged_in: bool,
+    show: bool,
+    dry_run: bool,
+) -> Result:
+    """Mail links with which people set a password of their own.
+
+    The server sends the mails: its broker, its host name and its secret key must be known.
+    """
+    from zops_realm import user_password_reset as work
+
+    if bool(accounts) == all_users:
+        raise UsageError("who is to get a link?", hint="give USER..., or --all-users")
+    request = work.ResetRequest(
+        realm=realm,
+        users=accounts,
+        all_users=all_users,
+        never_logged_in=only_never_logged_in,
+        show=show,
+        dry_run=dry_run,
+    )
+    return work.run(current(), request)
