@@ -23,7 +23,13 @@ def channel() -> None:
 @realm_argument
 @click.option("--all", "everything", is_flag=True, help="Archived channels as well.")
 def channel_list(realm: str, everything: bool) -> Result:
-    """List the channels of an organization."""
+    """List the channels of an organization.
+
+    \b
+    Examples:
+      zops channel list acme
+      zops channel list acme --all
+    """
     from zops_realm.channel_views import list_channels
 
     return list_channels(current(), realm, everything=everything)
@@ -50,7 +56,13 @@ def channel_create(
     is_default: bool,
     dry_run: bool,
 ) -> Result:
-    """Create the channel NAME; nobody is subscribed to it yet."""
+    """Create the channel NAME; nobody is subscribed to it yet.
+
+    \b
+    Examples:
+      zops channel create acme plans --description "What is next"
+      zops channel create acme board --private
+    """
     from zops_realm import channel_create as work
     from zops_realm.channels import NewChannel
 
@@ -74,7 +86,13 @@ def channel_create(
 def channel_subscribe(
     realm: str, channel: str, users: tuple[str, ...], all_users: bool, dry_run: bool
 ) -> Result:
-    """Subscribe people to CHANNEL."""
+    """Subscribe people to CHANNEL.
+
+    \b
+    Examples:
+      zops channel subscribe acme plans --user ann@example.com --user bob@example.com
+      zops channel subscribe acme plans --all-users
+    """
     from zops_realm import channel_subscribe as work
 
     if bool(users) == all_users:

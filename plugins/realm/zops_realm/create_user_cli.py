@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zcore import Result, UsageError, current
+from zcore import Result, UsageError, current, realm_option
 from zcore.organizations.codes import ROLES_BY_NAME
 from zops_realm.asking import given_or_asked
 from zops_realm.collection import collect_rarely
 from zops_realm.new_password import NewPassword
-from zops_realm.options import bare_option, dry_run_option, realm_option
+from zops_realm.options import bare_option, dry_run_option
 from zops_realm.password_options import password_options
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("create-user")
 @click.argument("email_argument", metavar="[EMAIL]", required=False)
 @click.argument("full_name_argument", metavar="[FULL_NAME]", required=False)
-@realm_option
+@realm_option()
 @click.option("--email", help="The user's e-mail address.")
 @click.option("--full-name", help="The user's name.")
 @click.option(

@@ -31,7 +31,7 @@ def zops_commands() -> Iterable[Command]:
         Command(
             "create-user",
             "zops_realm.create_user_cli:create_user",
-            "Create an account.",
+            "Create an account, or many.",
             GROUP,
             example="zops create-user --realm acme bob@example.com 'Bob Ray'",
         ),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore import Change, Refused
-from zcore.internal_realm import INTERNAL_REALM, find_internal_realm
+from zcore.internal_realm import find_internal_realm
 from zcore.organizations.audit import AuditEntry, write_audit_entries
-from zcore.organizations.codes import ROLE_NAMES, AuditEvent, Role
+from zcore.organizations.codes import INTERNAL_REALM, ROLE_NAMES, AuditEvent, Role
 from zcore.organizations.lookup import Realm, describe, find_realm
 from zcore.schema.realms import zerver_realm
 from zcore.schema.users import zerver_userprofile
