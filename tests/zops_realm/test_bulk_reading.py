@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zcore import Refused
 from zops_realm.bulk.reading import Entry, read_entries
 from zops_realm.bulk.refusals import Refusal
+
+if TYPE_CHECKING:
+    from zcore.testing.commands import Zops
 
 HEADER = b"email,full_name\n"
 
@@ -82,3 +86,23 @@ def test_a_json_array_is_told_how_to_become_lines() -> None:
         entries(b'[{"email": "a@a.test"}]', "-")
 
     assert error.value.code == "file-format"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("a@a.test", "--from", "people.csv"),
+        ("--full-name", "Ann", "--from", "people.csv"),
+        ("--password-stdin", "--from", "people.csv"),
+        ("a@a.test", "Ann Ames", "--no-password", "--keep-going"),
+    ],
+)
+def test_one_account_or_many(zops_on_sqlite: Zops, words: tuple[str, ...]) -> None:
+    zops_on_sqlite("create-user", "-r", "acme", *words, exit_code=2)
+
+
+def test_a_file_that_is_not_there(zops_on_sqlite: Zops) -> None:
+    zops_on_sqlite("create-realm", "A", "o@a.test", "Ol O", "--string-id=acme", "--no-password")
+    words = ("--json", "create-user", "-r", "acme", "--from", "nowhere.csv")
+
+    zops_on_sqlite(*words, check=False).assert_refused("file")

@@ -22,15 +22,25 @@ MO = ("-r", "acme", "mo@a.test")
 @pytest.fixture
 def zops_with_mo(zops_here: Zops, database: Database) -> Zops:
     """An organization with Mo, who was greeted, has written, and talks with two others."""
-    zops_here.environment |= HOST
-    zops_here("create-realm", "A", "o@a.test", "Ol O", "--string-id=acme", "--no-password")
-    zops_here("create-user", "mo@a.test", "Mo Lee", "-r", "acme", "--no-password")
-    zops_here("user", "change-name", *MO, "Mo Moore")
+    return _with_mo(zops_here, database)
+
+
+@pytest.fixture
+def sqlite_with_mo(zops_on_sqlite: Zops, sqlite_database: Database) -> Zops:
+    """The same on SQLite only."""
+    return _with_mo(zops_on_sqlite, sqlite_database)
+
+
+def _with_mo(zops: Zops, database: Database) -> Zops:
+    zops.environment |= HOST
+    zops("create-realm", "A", "o@a.test", "Ol O", "--string-id=acme", "--no-password")
+    zops("create-user", "mo@a.test", "Mo Lee", "-r", "acme", "--no-password")
+    zops("user", "change-name", *MO, "Mo Moore")
     mo = row_of(database, "zerver_userprofile", "delivery_email", "mo@a.test")
     with database.begin() as connection:
         _write(connection, mo)
         _join_group_conversation(connection, mo)
-    return zops_here
+    return zops
 
 
 def row_of(database: Database, table: str, column: str, value: object) -> dict[str, Any]:
@@ -78,40 +88,44 @@ def test_what_others_have_stays(zops_with_mo: Zops, database: Database) -> None:
 
 
 def test_the_log_keeps_what_happened_but_not_to_whom(
-    zops_with_mo: Zops, database: Database
+    sqlite_with_mo: Zops, sqlite_database: Database
 ) -> None:
-    mo = row_of(database, "zerver_userprofile", "delivery_email", "mo@a.test")["id"]
+    mo = row_of(sqlite_database, "zerver_userprofile", "delivery_email", "mo@a.test")["id"]
 
-    zops_with_mo("user", "delete", *MO, "--yes")
+    sqlite_with_mo("user", "delete", *MO, "--yes")
 
     log = [
-        row for row in all_rows(database)["zerver_realmauditlog"] if mo == row["modified_user_id"]
+        row
+        for row in all_rows(sqlite_database)["zerver_realmauditlog"]
+        if mo == row["modified_user_id"]
     ]
     assert [row["event_type"] for row in log[-3:]] == [124, 103, 107]
     assert log[-3]["extra_data"] == {}
     assert log[-2]["extra_data"]["10"]["11"]["400"] == 0
 
 
-def test_it_asks_first_and_a_dry_run_counts(zops_with_mo: Zops, database: Database) -> None:
-    before = all_rows(database)
+def test_it_asks_first_and_a_dry_run_counts(
+    sqlite_with_mo: Zops, sqlite_database: Database
+) -> None:
+    before = all_rows(sqlite_database)
 
-    zops_with_mo("--json", "user", "delete", *MO, check=False).assert_refused("no-terminal")
-    counted = zops_with_mo("--json", "user", "delete", *MO, "--dry-run").json()
+    sqlite_with_mo("--json", "user", "delete", *MO, check=False).assert_refused("no-terminal")
+    counted = sqlite_with_mo("--json", "user", "delete", *MO, "--dry-run").json()
 
     assert (counted["dry_run"], counted["messages_kept"]) == (True, 1)
-    assert all_rows(database) == before
+    assert all_rows(sqlite_database) == before
 
 
-def test_deleted_once_is_enough(zops_with_mo: Zops, database: Database) -> None:
-    mo = row_of(database, "zerver_userprofile", "delivery_email", "mo@a.test")["id"]
-    zops_with_mo("user", "deactivate", *MO)
-    zops_with_mo("user", "delete", *MO, "--yes")
+def test_deleted_once_is_enough(sqlite_with_mo: Zops, sqlite_database: Database) -> None:
+    mo = row_of(sqlite_database, "zerver_userprofile", "delivery_email", "mo@a.test")["id"]
+    sqlite_with_mo("user", "deactivate", *MO)
+    sqlite_with_mo("user", "delete", *MO, "--yes")
     again = ("-r", "acme", f"id:{mo}")
 
-    zops_with_mo("--json", "user", "delete", *again, "--yes", check=False).assert_refused(
+    sqlite_with_mo("--json", "user", "delete", *again, "--yes", check=False).assert_refused(
         "user-deleted"
     )
-    zops_with_mo("--json", "user", "reactivate", *again, check=False).assert_refused(
+    sqlite_with_mo("--json", "user", "reactivate", *again, check=False).assert_refused(
         "user-placeholder"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -15,7 +15,21 @@ from zops_realm.options import bare_option, dry_run_option
 from zops_realm.password_options import password_options
 
 if TYPE_CHECKING:
+    from zcore.organizations.codes import Role
     from zops_realm.password_input import PasswordSource
+
+Named = tuple[str | None, str | None, str | None, str | None]
+"""Address and name as arguments, then as options."""
+
+
+class Words(TypedDict):
+    """What one account and many are asked for with."""
+
+    realm: str
+    role: Role
+    if_not_exists: bool
+    bare: bool
+    dry_run: bool
 
 
 @click.command("create-user")
@@ -66,43 +80,48 @@ def create_user(
       pass show bob | zops create-user -r acme bob@example.com "Bob Ray" --password-stdin
       zops create-user -r acme --from people.csv --no-password
     """
+    named = (email_argument, full_name_argument, email, full_name)
+    words: Words = {
+        "realm": realm,
+        "role": ROLES_BY_NAME[role],
+        "if_not_exists": if_not_exists,
+        "bare": bare,
+        "dry_run": dry_run,
+    }
     if source is not None:
-        named = (email_argument, full_name_argument, email, full_name)
         _require_alone(named, password)
-        return _create_many(
-            realm=realm,
-            source=source,
-            role=ROLES_BY_NAME[role],
-            no_password=password.none,
-            keep_going=keep_going,
-            if_not_exists=if_not_exists,
-            bare=bare,
-            dry_run=dry_run,
-        )
+        return _create_many(source, password, words, keep_going=keep_going)
     if keep_going:
         raise UsageError("--keep-going is for many accounts", hint="give --from FILE with it")
+    return _create_one(named, password, words)
+
+
+def _create_one(named: Named, password: PasswordSource, words: Words) -> Result:
     collect_rarely()
     password.check()
+    email_argument, full_name_argument, email, full_name = named
     email = given_or_asked("E-mail", "--email", email_argument, email)
     full_name = given_or_asked("Full name", "--full-name", full_name_argument, full_name)
     new_password = NewPassword(password.read()).begin()
 
     from zops_realm import create_user as work  # late, and while the password is being hashed
 
-    request = work.UserRequest(
-        realm=realm,
-        email=email,
-        full_name=full_name,
-        password=new_password,
-        role=ROLES_BY_NAME[role],
-        if_not_exists=if_not_exists,
-        bare=bare,
-        dry_run=dry_run,
+    request = work.UserRequest(email=email, full_name=full_name, password=new_password, **words)
+    return work.run(current(), request)
+
+
+def _create_many(
+    source: str, password: PasswordSource, words: Words, *, keep_going: bool
+) -> Result:
+    from zops_realm.bulk import run as work
+
+    request = work.BulkRequest(
+        source=source, no_password=password.none, keep_going=keep_going, **words
     )
     return work.run(current(), request)
 
 
-def _require_alone(named: tuple[str | None, ...], password: PasswordSource) -> None:
+def _require_alone(named: Named, password: PasswordSource) -> None:
     """Raise `UsageError` when one account is described beside the file of many."""
     if any(value is not None for value in named):
         raise UsageError(
@@ -113,9 +132,3 @@ def _require_alone(named: tuple[str | None, ...], password: PasswordSource) -> N
             "one password cannot be that of all accounts",
             hint="give the column password_hash, or --no-password",
         )
-
-
-def _create_many(**words: object) -> Result:
-    from zops_realm.bulk import run as work
-
-    return work.run(current(), work.BulkRequest(**words))  # type: ignore[arg-type]  # as above
