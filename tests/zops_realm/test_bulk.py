@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tests.zops_realm.normalized_rows import added, all_rows, changed, normalized, renamed
 from zcore import Refused
 from zcore.schema import tables
+from zops_realm.bulk.checking import Checked, Checker
 from zops_realm.bulk.run import BulkRequest, run
 from zops_realm.password_hash import hash_password
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from zcore import Context, Result
     from zcore.database import Database
     from zcore.testing.commands import Zops
+    from zops_realm.bulk.spool import Spool
 
 HOST = {"ZOPS_EXTERNAL_HOST": "peer.example.test"}
 PEOPLE = (
@@ -182,6 +184,24 @@ def test_again_with_if_not_exists(bulk: Callable[..., Result], database: Databas
 
     assert (result.data["created"], result.data["existing"]) == (1, 3)
     assert changed(before, all_rows(database)) == {}
+
+
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_others_may_be_faster(
+    bulk: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, keep_going: bool
+) -> None:
+    bulk(CSV)
+    really_check, too_early = Checker.check, [Checked()]
+
+    def check(checker: Checker, spool: Spool) -> Checked:
+        return too_early.pop() if too_early else really_check(checker, spool)
+
+    monkeypatch.setattr(Checker, "check", check)
+
+    result = bulk(CSV + "dee@a.test,Dee Dahl\n", if_not_exists=True, keep_going=keep_going)
+
+    assert (result.data["created"], result.data["existing"]) == (1, 3)
+    assert not result.findings
 
 
 def test_accounts_that_cannot_be_accepted_are_refused(

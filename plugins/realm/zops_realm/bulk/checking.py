@@ -65,6 +65,12 @@ class Checker:
         checked.refusals.sort(key=lambda refusal: refusal.line)
         return checked
 
+    def check_again(self, block: Sequence[Wanted]) -> Checked:
+        """Look at some of them once more: others may have made accounts since."""
+        checked = Checked()
+        self._check_block(block, Duplicates(of_names=False), checked)
+        return checked
+
     def _check_block(
         self, block: Sequence[Wanted], duplicates: Duplicates, checked: Checked
     ) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zcore import Context
     from zcore.console import Progress
     from zcore.organizations.lookup import Realm
+    from zops_realm.bulk.checking import Checker
     from zops_realm.bulk.references import References
     from zops_realm.bulk.spool import Spool
     from zops_realm.bulk.wanted import Wanted
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The accounts that were made, and the lines that the database refused after all."""
+    """The accounts that were made; lines that were refused after all, or made by others."""
 
     user_ids: list[int] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    existing: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Creator:
     context: Context
     realm: Realm
     references: References
+    checker: Checker
     display_host: str | None
     bare: bool
 
@@ -77,18 +80,31 @@ class Creator:
                     tell(self.context, outbox, [self._change(made.user_ids)])
         return made
 
-    def _write_or_split(self, outbox: Outbox, block: Sequence[Wanted], made: Made) -> None:
+    def _write_or_split(
+        self, outbox: Outbox, block: Sequence[Wanted], made: Made, *, is_again: bool = False
+    ) -> None:
         try:
             with writing(self.context, outbox) as work:
                 user_ids = self._write(work, block)
         except (Refused, Failed) as error:
-            if len(block) == 1:
-                made.refusals.append(_refused_by_database(block[0], error))
-                return
-            for account in block:
-                self._write_or_split(outbox, [account], made)
+            rest = block if is_again else self._still_wanted(block, made)
+            if len(rest) < len(block) and rest:
+                self._write_or_split(outbox, rest, made, is_again=True)
+            elif len(rest) == 1:
+                made.refusals.append(_refused_by_database(rest[0], error))
+            else:
+                for account in rest:
+                    self._write_or_split(outbox, [account], made, is_again=True)
         else:
             made.user_ids.extend(user_ids)
+
+    def _still_wanted(self, block: Sequence[Wanted], made: Made) -> Sequence[Wanted]:
+        """Those that nobody else has made since they were checked."""
+        checked = self.checker.check_again(block)
+        made.refusals.extend(checked.refusals)
+        made.existing.update(checked.existing)
+        left_out = checked.lines_left_out()
+        return [account for account in block if account.line not in left_out]
 
     def _write(self, work: Work, block: Sequence[Wanted]) -> list[int]:
         more = More(

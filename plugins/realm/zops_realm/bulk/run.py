@@ -52,14 +52,9 @@ def run(context: Context, request: BulkRequest) -> Result:
         references = References(connection, realm.realm_id)
     with closing(Spool()) as spool:
         unread = _fill(context, request, spool)
-        job = _Job(
-            request,
-            realm,
-            spool,
-            unread,
-            Checker(context, realm, references, if_not_exists=request.if_not_exists),
-            Creator(context, realm, references, display_host, request.bare),
-        )
+        checker = Checker(context, realm, references, if_not_exists=request.if_not_exists)
+        creator = Creator(context, realm, references, checker, display_host, request.bare)
+        job = _Job(request, realm, spool, unread, checker, creator)
         return job.run()
 
 
@@ -120,13 +115,14 @@ class _Job:
         )
 
     def _done(self, checked: Checked, made: Made) -> Result:
-        refusals = [*checked.refusals, *made.refusals]
+        refusals = sorted([*checked.refusals, *made.refusals], key=lambda one: one.line)
         text = f"created {_accounts(len(made.user_ids))} in {self.realm.name!r}"
-        if checked.existing:
-            text += f"; {len(checked.existing):,} were already there"
+        existing = len(checked.existing | made.existing)
+        if existing:
+            text += f"; {existing:,} were already there"
         if refusals:
             text += f"; {count_lines(refusals):,} lines were refused"
-        counts = {"created": len(made.user_ids), "existing": len(checked.existing)}
+        counts = {"created": len(made.user_ids), "existing": existing}
         return Result(counts | _refused(refusals), text=text, findings=as_findings(refusals))
 
     def _to_create(self, checked: Checked) -> int:
