@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zcore.options import PluginName, RealmName, realm_option
     from zcore.validation import Validation
     from zcore.values import (
+        AuthBackend,
         BrokerKind,
         Change,
         Check,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "AuthBackend",
     "BrokerKind",
     "Change",
     "Check",

@@ -99,6 +99,7 @@ def zops_validators() -> Iterable[Validator]:  # type: ignore[empty-body]  # as 
     ====================  ==========================================================
     `realm.subdomain`     text: the subdomain of a new organization
     `realm.name`          text: its name
+    `realm.auth_method`   text: a way to log in to it that is switched on or off
     `user.email`          text: the address of a new account
     `user.full_name`      text: its name
     `user.password`       text: its password; not when it has none

@@ -262,6 +262,25 @@ class BrokerKind:
 
 
 @frozen
+class AuthBackend:
+    """A way to log in to an organization.
+
+    `name` is what Zulip stores (`zerver_realmauthenticationmethod.name`, up to 80 characters);
+    `needs` says what the server has to have for it to work; `links_by` how a login finds the
+    account that it is for ("the e-mail address"). `password`: it asks for the password that the
+    account has here. `only_development`: it does not work on a server in production, so that an
+    organization needs another one.
+    """
+
+    name: str
+    help: str
+    needs: str
+    links_by: str
+    password: bool = False
+    only_development: bool = False
+
+
+@frozen
 class Finding:
     """Something that was skipped, repaired or is wrong, in a job that nevertheless got done.
 

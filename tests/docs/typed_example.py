@@ -13,6 +13,7 @@ import click
 
 import zcore
 from zcore import (
+    AuthBackend,
     BrokerKind,
     Change,
     Check,
@@ -109,6 +110,11 @@ def zops_queue_workers() -> list[Worker]:
 @hookimpl
 def zops_queue_brokers() -> list[BrokerKind]:
     return [BrokerKind("acmemq", "acme.broker:connect")]
+
+
+@hookimpl
+def zops_auth_backends() -> list[AuthBackend]:
+    return [AuthBackend("Acme", "Show the badge.", needs="a reader", links_by="its number")]
 
 
 @hookimpl

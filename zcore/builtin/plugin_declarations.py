@@ -13,6 +13,7 @@ from zcore.plugin_settings import READERS
 from zcore.settings_table import SETTINGS
 from zcore.text import one_line
 from zcore.values import (
+    AuthBackend,
     BrokerKind,
     Check,
     Command,
@@ -44,6 +45,7 @@ NAMED: dict[type, tuple[str, str, re.Pattern[str], str]] = {
     FileStoreKind: ("file store", "scheme", SCHEME, "the form of a URL's scheme"),
     BrokerKind: ("broker", "scheme", SCHEME, "the form of a URL's scheme"),
     Worker: ("worker", "queue", re.compile(r"\S+"), "one word"),
+    AuthBackend: ("login", "name", re.compile(r"\S(.{0,78}\S)?"), "80 characters"),
 }
 
 # one name in one hook can only be had once; settings are below the name of their plugin

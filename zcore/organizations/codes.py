@@ -60,6 +60,10 @@ class BotType(enum.IntEnum):
     EMBEDDED = 4
 
 
+# Why an organization is deactivated, as the audit log has it: what a person can choose from.
+DEACTIVATION_REASONS = ("owner_request", "tos_violation", "inactivity", "self_hosting_migration")
+
+
 class AuditEvent(enum.IntEnum):
     """`zerver_realmauditlog.event_type`."""
 
@@ -74,8 +78,12 @@ class AuditEvent(enum.IntEnum):
     USER_EMAIL_CHANGED = 125
     USER_API_KEY_CHANGED = 127
     USER_SETTING_CHANGED = 132
+    REALM_DEACTIVATED = 201
+    REALM_REACTIVATED = 202
     REALM_PLAN_TYPE_CHANGED = 204
     REALM_EXPORTED = 206
+    REALM_PROPERTY_CHANGED = 207
+    REALM_SUBDOMAIN_CHANGED = 214
     REALM_CREATED = 215
     REALM_IMPORTED = 229
     SUBSCRIPTION_CREATED = 301

@@ -21,7 +21,7 @@ from zcore.schema.realms import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 # A row says "enabled for this realm"; which of them work is for the server's settings to say.
@@ -48,7 +48,8 @@ class NewRealm:
     """A realm to be made.
 
     `settings` are columns of `zerver_realm` that differ from their defaults; `audit_data` goes
-    into the audit entry that says the realm was created.
+    into the audit entry that says the realm was created; `authentication_methods` are the ways to
+    log in that are enabled.
     """
 
     name: str
@@ -56,6 +57,7 @@ class NewRealm:
     date_created: datetime
     settings: Mapping[str, object] = field(default_factory=dict)
     audit_data: Mapping[str, object] = field(default_factory=dict)
+    authentication_methods: Sequence[str] = AUTHENTICATION_METHODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def insert_realm(connection: sa.Connection, realm: NewRealm) -> InsertedRealm:
     insert_user_defaults(connection, realm_id)
     groups = create_system_groups(connection, realm_id, realm.date_created)
     _set_group_settings(connection, realm_id, groups)
-    insert_authentication_methods(connection, realm_id)
+    insert_authentication_methods(connection, realm_id, realm.authentication_methods)
     insert_presence_sequence(connection, realm_id)
     return InsertedRealm(realm_id, groups)
 
@@ -83,9 +85,11 @@ def insert_user_defaults(connection: sa.Connection, realm_id: int) -> None:
     connection.execute(sa.insert(zerver_realmuserdefault), {"realm_id": realm_id})
 
 
-def insert_authentication_methods(connection: sa.Connection, realm_id: int) -> None:
-    """Enable every way to log in for the realm."""
-    rows = [{"realm_id": realm_id, "name": name} for name in AUTHENTICATION_METHODS]
+def insert_authentication_methods(
+    connection: sa.Connection, realm_id: int, names: Sequence[str]
+) -> None:
+    """Enable ways to log in for the realm."""
+    rows = [{"realm_id": realm_id, "name": name} for name in names]
     connection.execute(sa.insert(zerver_realmauthenticationmethod), rows)
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zcore import RealmName, Result, current
+from zcore import Result, current
 from zops_realm.asking import given_or_asked
+from zops_realm.backend_name import BackendName
 from zops_realm.collection import collect_rarely
 from zops_realm.new_password import NewPassword
 from zops_realm.options import bare_option, dry_run_option
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-reserved-subdomain", is_flag=True, help="Accept a subdomain from the reserved words."
 )
+@click.option(
+    "--auth-method",
+    "auth_methods",
+    multiple=True,
+    type=BackendName(),
+    metavar="NAME",
+    show_default="all of them",
+    help="A way to log in, such as Email or SAML; no others are enabled. Can be repeated.",
+)
 @bare_option
 @dry_run_option
 def create_realm(
@@ -45,6 +55,7 @@ def create_realm(
     full_name: str | None,
     password: PasswordSource,
     allow_reserved_subdomain: bool,
+    auth_methods: tuple[str, ...],
     bare: bool,
     dry_run: bool,
 ) -> Result:
@@ -73,41 +84,8 @@ def create_realm(
         full_name=full_name,
         password=new_password,
         allow=frozenset(["--allow-reserved-subdomain"] if allow_reserved_subdomain else []),
+        auth_methods=auth_methods,
         bare=bare,
         dry_run=dry_run,
     )
     return work.run(current(), request)
-
-
-@click.group()
-def realm() -> None:
-    """Look at organizations."""
-
-
-@realm.command("list")
-def realm_list() -> Result:
-    """List all organizations of the server.
-
-    \b
-    Examples:
-      zops realm list
-      zops realm list --json
-    """
-    from zops_realm.realm_views import list_realms
-
-    return list_realms(current())
-
-
-@realm.command("show")
-@click.argument("reference", metavar="R", type=RealmName())
-def realm_show(reference: str) -> Result:
-    """Show the organization R: a subdomain ('' for the root domain), or id:N.
-
-    \b
-    Examples:
-      zops realm show acme
-      zops realm show id:3 --json
-    """
-    from zops_realm.realm_views import show_realm
-
-    return show_realm(current(), reference)

@@ -12,29 +12,26 @@ from zcore.crash_points import crash_point
 from zcore.internal_realm import ensure_internal_realm
 from zcore.organizations.codes import AuditEvent, Role
 from zcore.organizations.hosts import realm_url
-from zcore.organizations.realms import InsertedRealm, NewRealm, insert_realm
-from zcore.schema.realms import zerver_realm, zerver_realmauditlog
+from zcore.schema.realms import zerver_realmauditlog
 from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Person, create_accounts
+from zops_realm.auth_methods import known_backends, note_linking, require_way_in, stored_name
 from zops_realm.changing import Work, changing
-from zops_realm.initial_channels import GENERAL_CHANNEL, insert_initial_channels
+from zops_realm.empty_realm import EmptyRealm, insert_empty_realm
 from zops_realm.rules.emails import normalized
 from zops_realm.settling import settle_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from zcore import CreatedUser
+    from zcore.organizations.realms import InsertedRealm
     from zops_realm.new_password import NewPassword
-
-# The newest of the announcements that a 10.0 server brings along: older ones are not posted.
-ANNOUNCEMENTS_OF_SERVER = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealmRequest:
-    """What create-realm was asked for."""
+    """What create-realm was asked for. `auth_methods`: the only ways to log in; none means all."""
 
     name: str
     string_id: str
@@ -42,6 +39,7 @@ class RealmRequest:
     full_name: str
     password: NewPassword
     allow: frozenset[str] = frozenset()
+    auth_methods: tuple[str, ...] = ()
     bare: bool = False
     dry_run: bool = False
 
@@ -71,6 +69,8 @@ def run(context: Context, request: RealmRequest) -> Result:
         if error.code == "integrity":  # was somebody else faster?
             _require_valid(context, request)
         raise
+    if request.password.text is None:
+        note_linking(context, created.realm_id)
     return _report(request, url, created)
 
 
@@ -81,6 +81,7 @@ def _require_valid(context: Context, request: RealmRequest) -> None:
         "user.email": [normalized(request.email)],
         "user.full_name": [request.full_name],
         "user.password": request.password.texts,
+        "realm.auth_method": request.auth_methods,
     }
     require_valid(
         context,
@@ -89,6 +90,16 @@ def _require_valid(context: Context, request: RealmRequest) -> None:
         allow=request.allow,
         dry_run=request.dry_run,
     )
+    if request.auth_methods:
+        known = known_backends(context.plugins)
+        require_way_in(_enabled(context, request), known, repr(request.name))
+
+
+def _enabled(context: Context, request: RealmRequest) -> tuple[str, ...]:
+    """The ways to log in that the organization is to have, as Zulip writes them."""
+    known = known_backends(context.plugins)
+    chosen = (stored_name(name, known) for name in request.auth_methods)
+    return tuple(dict.fromkeys(chosen)) or tuple(known)
 
 
 def create(work: Work, request: RealmRequest, password: str) -> CreatedRealm:
@@ -98,10 +109,8 @@ def create(work: Work, request: RealmRequest, password: str) -> CreatedRealm:
     """
     connection, now = work.connection, work.now
     ensure_internal_realm(connection)
-    realm = insert_realm(connection, _new_realm(connection, request, now))
+    realm, channels = insert_empty_realm(connection, _empty_realm(work, request), now)
     crash_point("create-realm:after-realm")
-    channels = insert_initial_channels(connection, realm, now)
-    _announce_in(connection, realm, channels[GENERAL_CHANNEL])
     (owner,) = create_accounts(connection, realm.realm_id, [_owner(request, password)], now)
     _name_creator(connection, realm, owner.user_id)
     crash_point("create-realm:after-owner")
@@ -118,6 +127,14 @@ def create(work: Work, request: RealmRequest, password: str) -> CreatedRealm:
     work.changed(Change("realm.created", realm.realm_id, request.string_id))
     crash_point("create-realm:before-commit")
     return CreatedRealm(realm.realm_id, owner.user_id)
+
+
+def _empty_realm(work: Work, request: RealmRequest) -> EmptyRealm:
+    return EmptyRealm(
+        name=request.name.strip(),
+        string_id=request.string_id,
+        authentication_methods=_enabled(work.context, request),
+    )
 
 
 def _owner(request: RealmRequest, password: str) -> Person:
@@ -146,35 +163,6 @@ def _event(
         owner=owner,
         channel_ids=channels,
         bare=request.bare,
-    )
-
-
-def _new_realm(connection: sa.Connection, request: RealmRequest, now: datetime) -> NewRealm:
-    level = sa.select(sa.func.max(zerver_realm.c.zulip_update_announcements_level))
-    newest = connection.scalar(level) or 0
-    return NewRealm(
-        name=request.name.strip(),
-        string_id=request.string_id,
-        date_created=now,
-        settings={
-            # Off by default, but on where people are invited and so know each other.
-            "enable_read_receipts": True,
-            "zulip_update_announcements_level": max(newest, ANNOUNCEMENTS_OF_SERVER),
-        },
-        audit_data={
-            "how_realm_creator_found_zulip": None,
-            "how_realm_creator_found_zulip_extra_context": None,
-        },
-    )
-
-
-def _announce_in(connection: sa.Connection, realm: InsertedRealm, channel_id: int) -> None:
-    update = sa.update(zerver_realm).where(zerver_realm.c.id == realm.realm_id)
-    connection.execute(
-        update.values(
-            new_stream_announcements_stream_id=channel_id,
-            zulip_update_announcements_stream_id=channel_id,
-        )
     )
 
 

@@ -10,6 +10,7 @@ from zcore.crash_points import crash_point
 from zcore.organizations.codes import ROLE_NAMES, Role
 from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Account, Person, find_account
+from zops_realm.auth_methods import note_linking
 from zops_realm.changing import Work, changing
 from zops_realm.new_accounts import display_host_of, find_open_realm, unusable, write_accounts
 from zops_realm.rules.emails import normalized
@@ -58,6 +59,8 @@ def _make(context: Context, request: UserRequest, realm: Realm) -> Result:
     person = _person(request)
     with changing(context) as work:
         (user,) = create(work, realm, [person], display_host, bare=request.bare)
+    if request.password.text is None:
+        note_linking(context, realm.realm_id)
     return _report(request, realm, user.user_id)
 
 

@@ -1,4 +1,4 @@
-"""The hooks that this plugin defines for others: what else is written with what is created."""
+"""The hooks that this plugin defines for others: ways to log in, and more for what is created."""
 
 from __future__ import annotations
 
@@ -7,7 +7,37 @@ from typing import TYPE_CHECKING
 from zcore import hookspec
 
 if TYPE_CHECKING:
-    from zcore import Context, RealmCreated, UsersCreated
+    from collections.abc import Iterable
+
+    from zcore import AuthBackend, Context, RealmCreated, UsersCreated
+
+
+@hookspec
+def zops_auth_backends() -> Iterable[AuthBackend]:  # type: ignore[empty-body]  # a specification
+    """Ways to log in that servers know: what each needs, and how it finds somebody's account.
+
+    Called when a command reads or changes how people log in to an organization: `create-realm`,
+    `realm auth`, and whatever makes accounts without a password. A new organization has all of
+    them enabled unless `--auth-method` says otherwise; what a server really offers is for its own
+    settings to say. Those that Zulip 10.0 brings along are declared by zops; of two with one name
+    the first, in order of plugin names, counts. When the hook raises, the command refuses to work
+    and names the plugin.
+
+    Example::
+
+        from zcore import AuthBackend, hookimpl
+
+        @hookimpl
+        def zops_auth_backends():
+            return [
+                AuthBackend(
+                    "Acme",
+                    "Log in with the badge of Acme.",
+                    needs="zops_acme.backend.AcmeBackend in AUTHENTICATION_BACKENDS",
+                    links_by="the e-mail address on the badge",
+                )
+            ]
+    """
 
 
 @hookspec

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-    from zcore import Change, Context, RealmCreated, UsersCreated
+    from zcore import AuthBackend, Change, Context, RealmCreated, UsersCreated
 
 zops_api = 1
 
@@ -41,7 +41,9 @@ def zops_commands() -> Iterable[Command]:
             "Look at channels, make them, subscribe people.",
             GROUP,
         ),
-        Command("realm", "zops_realm.cli:realm", "Look at organizations.", GROUP),
+        Command(
+            "realm", "zops_realm.realm_cli:realm", "Look at organizations and change them.", GROUP
+        ),
         Command("user", "zops_realm.user_cli:user", "Look at accounts and change them.", GROUP),
     ]
 
@@ -79,6 +81,12 @@ def zops_validators() -> Iterable[Validator]:
             "realm.subdomain",
             "subdomains:not_taken",
             "no other organization has it",
+        ),
+        (
+            "auth-method-known",
+            "realm.auth_method",
+            "auth_methods:known",
+            "one that Zulip or a plugin has",
         ),
         ("realm-name-length", "realm.name", "realm_names:length", "1 to 40 characters"),
         ("realm-name-characters", "realm.name", "realm_names:characters", "no control characters"),
@@ -155,6 +163,14 @@ def zops_hookspecs() -> ModuleType:
     from zops_realm import hookspecs
 
     return hookspecs
+
+
+@hookimpl
+def zops_auth_backends() -> Iterable[AuthBackend]:
+    """The ways to log in that a Zulip 10.0 server has."""
+    from zops_realm.auth_backends import BACKENDS
+
+    return BACKENDS
 
 
 @hookimpl

@@ -15,6 +15,7 @@ from zcore.schema.channels import zerver_stream
 from zcore.schema.messages import zerver_message
 from zcore.schema.realms import zerver_realm
 from zcore.schema.users import zerver_userprofile
+from zops_realm.auth_methods import enabled_methods
 from zops_realm.text import field_lines
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def show_realm(context: Context, reference: str) -> Result:
         row = connection.execute(sa.select(realms).where(realms.c.id == realm_id)).mappings().one()
         counts = _counts(connection, realm_id)
         owners = _owners(connection, realm_id)
+        methods = enabled_methods(connection, realm_id)
+    deletion = row["scheduled_deletion_date"]
     data = {
         **_identity(row, context.settings.external_host),
         "description": row["description"],
@@ -56,6 +59,9 @@ def show_realm(context: Context, reference: str) -> Result:
         "plan_type": row["plan_type"],
         "invite_required": row["invite_required"],
         "message_retention_days": row["message_retention_days"],
+        "deactivated_redirect": row["deactivated_redirect"],
+        "scheduled_deletion_date": deletion.isoformat() if deletion else None,
+        "auth_methods": methods,
         "owners": owners,
         **counts,
     }

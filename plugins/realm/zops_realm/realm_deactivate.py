@@ -1,0 +1,169 @@
+"""`zops realm deactivate`: nobody can use an organization any more; everything in it stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from zcore import Change, Context, Refused, Result
+from zcore.crash_points import crash_point
+from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
+from zcore.organizations.codes import DEACTIVATION_REASONS, AuditEvent
+from zcore.schema.queues import zerver_scheduledemail, zerver_scheduledemail_users
+from zcore.schema.users import zerver_userprofile
+from zops_realm.realm_target import changing_realm, looking_at_realm, set_realm_columns
+from zops_realm.sessions import end_sessions
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from zcore.organizations.lookup import Realm
+    from zops_realm.changing import Work
+
+LONGEST_URL = 128  # the width of the column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeactivationRequest:
+    """What to deactivate, and why. `redirect`: the URL that visitors are sent to.
+
+    `deletion_delay_days`: after so many days the server deletes what people wrote; None: never.
+    """
+
+    realm: str
+    reason: str = DEACTIVATION_REASONS[0]
+    redirect: str | None = None
+    deletion_delay_days: int | None = None
+    dry_run: bool = False
+
+
+def run(context: Context, request: DeactivationRequest) -> Result:
+    """Deactivate the organization, and log everybody out.
+
+    One that is deactivated already can only be given another redirect. Raises `Refused`.
+    """
+    if request.redirect is not None:
+        require_url(request.redirect)
+    if request.dry_run:
+        with looking_at_realm(context, request.realm) as (_, realm):
+            _require_something_to_do(realm, request)
+            return _report(realm, request, None)
+    with changing_realm(context, request.realm) as (work, realm):
+        _require_something_to_do(realm, request)
+        deletion = _deletion_date(work.now, request)
+        if request.redirect is not None:
+            redirect(work.connection, realm.realm_id, request.redirect)
+        if not realm.deactivated:
+            _set_deletion_date(work, realm, deletion)
+            deactivate(work, realm.realm_id, realm.string_id, request.reason)
+            if request.deletion_delay_days == 0:
+                _delete_at_once(work, realm)
+        crash_point("realm-deactivate:before-commit")
+    return _report(realm, request, deletion)
+
+
+def deactivate(work: Work, realm_id: int, string_id: str, reason: str) -> None:
+    """Write that an active organization is deactivated, for `reason`; its users stay active."""
+    set_realm_columns(work.connection, realm_id, deactivated=True)
+    counts = role_counts(work.connection, realm_id)
+    entry = AuditEntry(
+        event_type=AuditEvent.REALM_DEACTIVATED,
+        realm_id=realm_id,
+        event_time=work.now,
+        extra_data={**counts, "deactivation_reason": reason},
+    )
+    write_audit_entries(work.connection, [entry])
+    _drop_scheduled_emails(work.connection, realm_id)
+    ended = end_sessions(work.connection, users_of(work.connection, realm_id))
+    details = {"session_keys": ended}
+    work.changed(Change("realm.deactivated", realm_id, string_id, details=details))
+
+
+def users_of(connection: sa.Connection, realm_id: int) -> set[int]:
+    """The ids of all accounts of an organization."""
+    users = zerver_userprofile.c
+    return set(connection.scalars(sa.select(users.id).where(users.realm_id == realm_id)))
+
+
+def redirect(connection: sa.Connection, realm_id: int, url: str) -> None:
+    """Where visitors of the organization are sent while it is deactivated."""
+    set_realm_columns(connection, realm_id, deactivated_redirect=url)
+
+
+def require_url(url: str) -> None:
+    """Raise `Refused` when visitors cannot be sent to `url`."""
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
+    except ValueError:
+        is_url = False
+    if not is_url or " " in url:
+        raise Refused(
+            f"{url!r} is not the URL of a web page",
+            code="redirect-url",
+            hint="write it as https://chat.example.com",
+        )
+    if len(url) > LONGEST_URL:
+        raise Refused(
+            f"the URL to redirect to has {len(url)} characters",
+            code="redirect-length",
+            hint=f"use up to {LONGEST_URL} characters",
+        )
+
+
+def _require_something_to_do(realm: Realm, request: DeactivationRequest) -> None:
+    only_redirect = request.redirect is not None and request.deletion_delay_days is None
+    if realm.deactivated and not only_redirect:
+        raise Refused(
+            f"the organization {realm.name!r} is deactivated already",
+            code="realm-deactivated",
+            hint="it can only be given another --redirect; reactivate it for anything else",
+        )
+
+
+def _deletion_date(now: datetime, request: DeactivationRequest) -> datetime | None:
+    days = request.deletion_delay_days
+    return None if days is None else now + timedelta(days=days)
+
+
+def _set_deletion_date(work: Work, realm: Realm, date: datetime | None) -> None:
+    if date is not None:
+        set_realm_columns(work.connection, realm.realm_id, scheduled_deletion_date=date)
+
+
+def _delete_at_once(work: Work, realm: Realm) -> None:
+    """Have the server delete what people wrote now; it does so daily, where nobody asks."""
+    event = {"type": "scrub_deactivated_realm", "realm_id": realm.realm_id}
+    work.publish("deferred_work", event)
+
+
+def _drop_scheduled_emails(connection: sa.Connection, realm_id: int) -> None:
+    emails, links = zerver_scheduledemail, zerver_scheduledemail_users
+    of_realm = sa.select(emails.c.id).where(emails.c.realm_id == realm_id)
+    connection.execute(sa.delete(links).where(links.c.scheduledemail_id.in_(of_realm)))
+    connection.execute(sa.delete(emails).where(emails.c.realm_id == realm_id))
+
+
+def _report(realm: Realm, request: DeactivationRequest, deletion: datetime | None) -> Result:
+    data: dict[str, object] = {
+        "realm_id": realm.realm_id,
+        "string_id": realm.string_id,
+        "reason": None if realm.deactivated else request.reason,
+        "redirect": request.redirect,
+        "scheduled_deletion_date": deletion.isoformat() if deletion else None,
+    }
+    done = "would deactivate" if request.dry_run else "deactivated"
+    text = f"{done} {realm.name!r} (id {realm.realm_id})"
+    if realm.deactivated:
+        text = f"{realm.name!r} (id {realm.realm_id}) is deactivated already"
+    if request.redirect:
+        text += f"; its visitors are sent to {request.redirect}"
+    if request.deletion_delay_days is not None:
+        text += f"; the server deletes what is in it after {request.deletion_delay_days} days"
+    if request.dry_run:
+        return Result(data | {"dry_run": True}, text=f"{text}; nothing was written")
+    return Result(data, text=text)

@@ -1,0 +1,133 @@
+"""`zops realm change-subdomain` moves an organization and leaves one behind that redirects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.zops_realm.normalized_rows import added, all_rows, changed, normalized
+from tests.zops_realm.realm_state import audit, realm_row, rows
+from tests.zops_realm.sessions_of_django import log_in, sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.zops_export.conftest import ZopsHere
+    from zcore.database import Database
+
+MOVE = ("--json", "realm", "change-subdomain")
+NOBODY = {"10": {"11": {"100": 0, "200": 0, "300": 0, "400": 0, "600": 0}, "12": 0}}
+# What an organization has from its owner and not by itself.
+OWNERS_TABLES = {
+    "confirmation_confirmation",
+    "zerver_onboardingstep",
+    "zerver_subscription",
+    "zerver_usergroupmembership",
+    "zerver_userprofile",
+}
+
+
+@pytest.fixture
+def zops_with_acme(
+    zops_inside: ZopsHere, make_realm: Callable[..., int], database: Database
+) -> int:
+    """The id of the organization `acme`, on a server that is called chat.test."""
+    zops_inside.environment["ZOPS_EXTERNAL_HOST"] = "chat.test"
+    return make_realm(database, "acme")
+
+
+def test_the_former_place_redirects(
+    zops_inside: ZopsHere, database: Database, zops_with_acme: int
+) -> None:
+    (owner,) = rows(database, "zerver_userprofile", realm_id=zops_with_acme)
+    log_in(database, owner["id"], "here")
+
+    moved = zops_inside(*MOVE, "acme", "sons").json()
+
+    assert (moved["url"], moved["old_string_id"]) == ("https://sons.chat.test", "acme")
+    assert realm_row(database, zops_with_acme)["string_id"] == "sons"
+    assert audit(database, zops_with_acme, 214) == [
+        {"old_subdomain": "acme", "new_subdomain": "sons"}
+    ]
+    placeholder = realm_row(database, moved["placeholder_id"])
+    assert (placeholder["string_id"], placeholder["name"]) == ("acme", "Acme Realm")
+    assert placeholder["deactivated_redirect"] == "https://sons.chat.test"
+    assert audit(database, moved["placeholder_id"], 201) == [
+        {**NOBODY, "deactivation_reason": "subdomain_change"}
+    ]
+    assert sessions(database) == set()
+
+    zops_inside(*MOVE, "sons", "daughters")
+
+    again = realm_row(database, moved["placeholder_id"])
+    assert again["deactivated_redirect"] == "https://daughters.chat.test"
+
+
+def test_the_one_that_stays_is_whole_but_for_people(
+    zops_inside: ZopsHere, database: Database, zops_with_acme: int
+) -> None:
+    """It has the rows of any new organization; these are compared with a server's elsewhere."""
+    before = all_rows(database)
+    zops_inside(*MOVE, "acme", "sons")
+    left = all_rows(database)
+    zops_inside(
+        *("create-realm", "Acme Realm", "o@a.test", "Olive O", "--string-id=whole", "--bare"),
+        "--no-password",
+    )
+    whole = all_rows(database)
+
+    assert changed(before, left) == {"zerver_realm": [zops_with_acme]}
+    ours = normalized(added(before, left), left)
+    usual = normalized(added(left, whole), whole)
+    assert usual.keys() - ours.keys() == OWNERS_TABLES - {"confirmation_confirmation"}
+    for table in ours.keys() - {"zerver_realm", "zerver_realmauditlog", "zerver_recipient"}:
+        assert str(ours[table]).replace("acme", "whole") == str(usual[table]), table
+    (realm,), (usual_realm,) = ours["zerver_realm"], usual["zerver_realm"]
+    assert realm.pop("deactivated_redirect") == "https://sons.chat.test"
+    assert str(realm | {"deactivated": False}).replace("acme", "whole") == str(usual_realm)
+
+
+def test_without_a_host_there_is_nowhere_to_redirect_to(
+    zops_inside: ZopsHere, database: Database, zops_with_acme: int
+) -> None:
+    zops_inside.environment["ZOPS_EXTERNAL_HOST"] = ""
+    before = all_rows(database)
+    zops_inside(*MOVE, "acme", "sons", exit_code=None).assert_refused("no-external-host")
+    assert all_rows(database) == before
+
+    moved = zops_inside(*MOVE, "acme", "sons", "--skip-redirect").json()
+
+    assert (moved["placeholder_id"], moved["url"]) == (None, None)
+    assert rows(database, "zerver_realm", string_id="acme") == []
+    assert realm_row(database, zops_with_acme)["string_id"] == "sons"
+
+
+@pytest.mark.parametrize(
+    ("new", "code"),
+    [
+        ("acme", "subdomain-same"),
+        ("zulipinternal", "subdomain-taken"),
+        ("A b", "subdomain-characters"),
+        ("support", "subdomain-reserved"),
+    ],
+)
+def test_what_the_rules_refuse(
+    new: str, code: str, zops_inside: ZopsHere, database: Database, zops_with_acme: int
+) -> None:
+    before = all_rows(database)
+
+    zops_inside(*MOVE, "acme", new, exit_code=None).assert_refused(code)
+    zops_inside(*MOVE, "acme", "sons", "--dry-run")
+
+    assert all_rows(database) == before
+
+
+def test_a_reserved_word_is_taken_when_asked_for(
+    zops_inside: ZopsHere, database: Database, zops_with_acme: int
+) -> None:
+    zops_inside(*MOVE, f"id:{zops_with_acme}", "support", "--allow-reserved-subdomain")
+
+    assert realm_row(database, zops_with_acme)["string_id"] == "support"
+    refused = zops_inside("--json", "realm", "reactivate", "acme", exit_code=None)
+    refused.assert_refused("realm-empty")
