@@ -130,6 +130,7 @@ def test_what_is_so_already_is_refused(
         ("rename", "zulipinternal", "Other"),
         ("deactivate", "zulipinternal"),
         ("change-subdomain", "zulipinternal", "robots", "--skip-redirect"),
+        ("delete", "zulipinternal", "--yes-delete", "zulipinternal"),
         ("auth", "disable", "zulipinternal", "Email"),
     ],
     ids=lambda arguments: arguments[0],
@@ -155,7 +156,7 @@ def test_a_redirect_that_leads_nowhere_is_refused(url: str, context_of: Any) -> 
 def test_dry_runs_make_no_database(tmp_path: Path) -> None:
     zops = ZopsHere(tmp_path)
 
-    for command in (("deactivate",), ("reactivate",), ("rename", "Other")):
+    for command in (("deactivate",), ("reactivate",), ("delete",), ("rename", "Other")):
         words = ("--json", "realm", command[0], "acme", *command[1:], "--dry-run")
         zops(*words, exit_code=None).assert_refused("no-realm")
 

@@ -165,6 +165,31 @@ def realm_change_subdomain(
     return run(current(), request)
 
 
+@realm.command("delete")
+@REFERENCE
+@click.option(
+    "--yes-delete", "confirmed", metavar="SUBDOMAIN", help="Do not ask: its subdomain, once more."
+)
+@click.option("--keep-files", is_flag=True, help="Do not delete its uploaded files.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be deleted.")
+def realm_delete(reference: str, confirmed: str | None, keep_files: bool, dry_run: bool) -> Result:
+    """Delete the organization R for good.
+
+    Shows what is in it and asks for the subdomain. All rows go in one transaction, then the files.
+
+    \b
+    Examples:
+      zops realm delete acme --dry-run
+      zops realm delete acme --yes-delete acme
+    """
+    from zops_realm.realm_delete import DeletionRequest, run
+
+    request = DeletionRequest(
+        realm=reference, confirmed=confirmed, keep_files=keep_files, dry_run=dry_run
+    )
+    return run(current(), request)
+
+
 @realm.command("creation-link")
 def realm_creation_link() -> Result:
     """Make a link that creates one organization.
