@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.zops_export.conftest import ZopsHere
 from zcore.console import Console
 from zcore.context import Context
 from zcore.identifiers import unusable_password
@@ -32,12 +31,6 @@ def zops_here(zops_in_process: ZopsInProcess, database: Database) -> ZopsInProce
 def zops_on_sqlite(zops_in_process: ZopsInProcess, sqlite_database: Database) -> ZopsInProcess:
     """The command, working on `sqlite_database`: for what no database decides."""
     return zops_in_process.on(sqlite_database)
-
-
-@pytest.fixture
-def zops_inside(tmp_path: Path, database: Database) -> ZopsHere:
-    """The command inside the process of the tests, without a start each time, on `database`."""
-    return ZopsHere(tmp_path).on(database)
 
 
 @pytest.fixture

@@ -16,10 +16,9 @@ from zops_realm.realm_auth import AuthRequest, list_methods, switch_methods
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.zops_export.conftest import ZopsHere
     from zcore import Context
     from zcore.database import Database
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner, Zops
 
 CREATE = ("create-realm", "Acme", "olive@a.test", "Olive O", "--string-id=acme", "--no-password")
 
@@ -31,11 +30,11 @@ def enabled(database: Database, realm_id: int) -> list[str]:
 
 
 def test_all_that_zulip_has_are_listed(
-    zops_inside: ZopsHere, database: Database, make_realm: Callable[[Database, str], int]
+    zops_here: Runner, database: Database, make_realm: Callable[[Database, str], int]
 ) -> None:
     make_realm(database, "acme")
 
-    methods = zops_inside("--json", "realm", "auth", "list", "acme").json()["methods"]
+    methods = zops_here("--json", "realm", "auth", "list", "acme").json()["methods"]
 
     assert [method["name"] for method in methods] == list(AUTHENTICATION_METHODS)
     assert all(method["enabled"] and method["needs"] and method["links_by"] for method in methods)
@@ -43,12 +42,12 @@ def test_all_that_zulip_has_are_listed(
 
 
 def test_switching_writes_rows_and_what_the_server_logs(
-    zops_inside: ZopsHere, database: Database, make_realm: Callable[[Database, str], int]
+    zops_here: Runner, database: Database, make_realm: Callable[[Database, str], int]
 ) -> None:
     realm_id, other_id = make_realm(database, "acme"), make_realm(database, "other")
 
-    off = zops_inside("--json", "realm", "auth", "disable", "acme", "email", "GITHUB").json()
-    on = zops_inside("--json", "realm", "auth", "enable", "acme", "GitHub", "LDAP").json()
+    off = zops_here("--json", "realm", "auth", "disable", "acme", "email", "GITHUB").json()
+    on = zops_here("--json", "realm", "auth", "enable", "acme", "GitHub", "LDAP").json()
 
     assert off["changed"] == ["Email", "GitHub"]
     assert on["changed"] == ["GitHub"]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.zops_export.conftest import ZopsHere
 from tests.zops_realm.normalized_rows import all_rows
 from tests.zops_realm.realm_state import audit, insert, realm_row, rows
 from tests.zops_realm.sessions_of_django import log_in, sessions
@@ -17,11 +16,10 @@ from zops_realm.realm_deactivate import DeactivationRequest, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from zcore import Change, Context
     from zcore.database import Database
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner, Zops
 
 NO_BOTS = {"12": 0}
 ONE_OWNER = {"10": {"11": {"100": 1, "200": 0, "300": 0, "400": 0, "600": 0}, "12": 0}}
@@ -51,8 +49,8 @@ def schedule_email(database: Database, realm_id: int) -> None:
     )
 
 
-def test_rename(zops_inside: ZopsHere, database: Database, realm_id: int) -> None:
-    renamed = zops_inside("--json", "realm", "rename", "acme", "  Acme & Sons ").json()
+def test_rename(zops_here: Runner, database: Database, realm_id: int) -> None:
+    renamed = zops_here("--json", "realm", "rename", "acme", "  Acme & Sons ").json()
 
     assert (renamed["name"], renamed["old_name"]) == ("Acme & Sons", "Acme Realm")
     row = realm_row(database, realm_id)
@@ -62,29 +60,25 @@ def test_rename(zops_inside: ZopsHere, database: Database, realm_id: int) -> Non
     ]
 
 
-def test_a_name_that_the_rules_refuse(
-    zops_inside: ZopsHere, database: Database, realm_id: int
-) -> None:
+def test_a_name_that_the_rules_refuse(zops_here: Runner, database: Database, realm_id: int) -> None:
     before = all_rows(database)
 
     for name in ("", "N" * 41, "two\nlines"):
-        zops_inside("realm", "rename", "acme", name, exit_code=3)
-    zops_inside("realm", "rename", "acme", "Acme Realm")  # as it is called
-    zops_inside("realm", "rename", "acme", "Other", "--dry-run")
+        zops_here("realm", "rename", "acme", name, exit_code=3)
+    zops_here("realm", "rename", "acme", "Acme Realm")  # as it is called
+    zops_here("realm", "rename", "acme", "Other", "--dry-run")
 
     assert all_rows(database) == before
 
 
-def test_deactivate_and_reactivate(
-    zops_inside: ZopsHere, database: Database, realm_id: int
-) -> None:
+def test_deactivate_and_reactivate(zops_here: Runner, database: Database, realm_id: int) -> None:
     (other,) = rows(database, "zerver_realm", string_id="other")
     for each in (realm_id, other["id"]):
         schedule_email(database, each)
         log_in(database, owner_of(database, each), f"session-{each}")
     untouched = realm_row(database, realm_id)
 
-    zops_inside(
+    zops_here(
         *("realm", "deactivate", "acme", "--reason", "self_hosting_migration"),
         *("--redirect", "https://new.test", "--deletion-delay-days", "30"),
     )
@@ -101,7 +95,7 @@ def test_deactivate_and_reactivate(
     assert len(rows(database, "zerver_scheduledemail_users")) == 1
     assert rows(database, "zerver_userprofile", realm_id=realm_id)[0]["is_active"]
 
-    zops_inside("realm", "reactivate", "acme")
+    zops_here("realm", "reactivate", "acme")
 
     now = realm_row(database, realm_id)
     assert now == untouched | {"deactivated_redirect": "https://new.test"}
@@ -109,16 +103,14 @@ def test_deactivate_and_reactivate(
 
 
 def test_what_is_so_already_is_refused(
-    zops_inside: ZopsHere, database: Database, realm_id: int
+    zops_here: Runner, database: Database, realm_id: int
 ) -> None:
-    zops_inside("--json", "realm", "reactivate", "acme", exit_code=None).assert_refused(
-        "realm-active"
-    )
-    zops_inside("realm", "deactivate", "acme")
+    zops_here("--json", "realm", "reactivate", "acme", check=False).assert_refused("realm-active")
+    zops_here("realm", "deactivate", "acme")
     again = ("--json", "realm", "deactivate", "acme")
-    zops_inside(*again, exit_code=None).assert_refused("realm-deactivated")
+    zops_here(*again, check=False).assert_refused("realm-deactivated")
 
-    zops_inside(*again, "--redirect-url", "https://late.test")  # that can still be said
+    zops_here(*again, "--redirect-url", "https://late.test")  # that can still be said
 
     assert realm_row(database, realm_id)["deactivated_redirect"] == "https://late.test"
     assert len(audit(database, realm_id, 201)) == 1
@@ -136,11 +128,11 @@ def test_what_is_so_already_is_refused(
     ids=lambda arguments: arguments[0],
 )
 def test_the_internal_realm_stays(
-    arguments: tuple[str, ...], zops_inside: ZopsHere, database: Database, realm_id: int
+    arguments: tuple[str, ...], zops_here: Runner, database: Database, realm_id: int
 ) -> None:
     before = all_rows(database)
 
-    zops_inside("--json", "realm", *arguments, exit_code=None).assert_refused("internal-realm")
+    zops_here("--json", "realm", *arguments, check=False).assert_refused("internal-realm")
 
     assert all_rows(database) == before
 
@@ -153,22 +145,20 @@ def test_a_redirect_that_leads_nowhere_is_refused(url: str, context_of: Any) -> 
         run(context_of, DeactivationRequest(realm="acme", redirect=url))
 
 
-def test_dry_runs_make_no_database(tmp_path: Path) -> None:
-    zops = ZopsHere(tmp_path)
+def test_dry_runs_make_no_database(zops_in_process: Runner) -> None:
+    zops = zops_in_process
 
     for command in (("deactivate",), ("reactivate",), ("delete",), ("rename", "Other")):
         words = ("--json", "realm", command[0], "acme", *command[1:], "--dry-run")
-        zops(*words, exit_code=None).assert_refused("no-realm")
+        zops(*words, check=False).assert_refused("no-realm")
 
     assert not list(zops.home.rglob("*.db"))
 
 
-def test_a_dry_run_says_what_would_be(
-    zops_inside: ZopsHere, database: Database, realm_id: int
-) -> None:
+def test_a_dry_run_says_what_would_be(zops_here: Runner, database: Database, realm_id: int) -> None:
     before = all_rows(database)
 
-    planned = zops_inside("--json", "realm", "deactivate", "acme", "--dry-run").json()
+    planned = zops_here("--json", "realm", "deactivate", "acme", "--dry-run").json()
 
     assert (planned["dry_run"], planned["reason"]) == (True, "owner_request")
     assert all_rows(database) == before

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.zops_export.conftest import ZopsHere
     from zcore import Change, Context
     from zcore.database import Database
-    from zcore.testing.commands import Zops
+    from zcore.testing.commands import Runner, Zops
 
 DELETE = ("--json", "realm", "delete", "acme")
 
@@ -55,16 +54,16 @@ def upload(folder: Path, *names: str) -> None:
 
 
 def test_only_the_organization_goes(
-    zops_inside: ZopsHere, database: Database, other_rows: dict[str, list[Any]]
+    zops_here: Runner, database: Database, other_rows: dict[str, list[Any]]
 ) -> None:
     (acme,) = rows(database, "zerver_realm", string_id="acme")
-    number, uploads = acme["id"], zops_inside.uploads
+    number, uploads = acme["id"], (zops_here.home / "uploads")
     of_acme = (f"files/{number}/a/b/x.txt", f"files/thumbnail/{number}/a/b/x.txt/1.webp")
     pictures = (f"avatars/{number}/ab.png", f"avatars/exports/{number}/t/x.tar.gz")
     upload(uploads, *of_acme, *pictures, f"files/{number}1/a/b/y.txt", "avatars/1/cd.png")
 
-    planned = zops_inside(*DELETE, "--dry-run").json()
-    deleted = zops_inside(*DELETE, "--yes-delete", "acme").json()
+    planned = zops_here(*DELETE, "--dry-run").json()
+    deleted = zops_here(*DELETE, "--yes-delete", "acme").json()
 
     assert all_rows(database) == other_rows
     left = sorted(str(path.relative_to(uploads)) for path in uploads.rglob("*") if path.is_file())
@@ -72,19 +71,19 @@ def test_only_the_organization_goes(
     assert (deleted["files"], deleted["bytes"]) == (4, 28)
     assert deleted["rows"]["zerver_userprofile"] == 2
     assert planned == deleted | {"dry_run": True}
-    zops_inside("create-realm", "Acme", "o@a.test", "Olive O", "--string-id=acme", "--no-password")
+    zops_here("create-realm", "Acme", "o@a.test", "Olive O", "--string-id=acme", "--no-password")
 
 
 def test_files_can_be_kept(
-    zops_inside: ZopsHere, database: Database, other_rows: dict[str, list[Any]]
+    zops_here: Runner, database: Database, other_rows: dict[str, list[Any]]
 ) -> None:
     (acme,) = rows(database, "zerver_realm", string_id="acme")
-    upload(zops_inside.uploads, f"files/{acme['id']}/a/b/x.txt")
+    upload((zops_here.home / "uploads"), f"files/{acme['id']}/a/b/x.txt")
 
-    deleted = zops_inside(*DELETE, "--yes-delete", "acme", "--keep-files").json()
+    deleted = zops_here(*DELETE, "--yes-delete", "acme", "--keep-files").json()
 
     assert deleted["files"] is None
-    assert (zops_inside.uploads / f"files/{acme['id']}/a/b/x.txt").exists()
+    assert ((zops_here.home / "uploads") / f"files/{acme['id']}/a/b/x.txt").exists()
 
 
 @pytest.mark.parametrize(
@@ -93,24 +92,26 @@ def test_files_can_be_kept(
 def test_without_its_name_nothing_goes(
     flags: tuple[str, ...],
     code: str,
-    zops_inside: ZopsHere,
+    zops_here: Runner,
     database: Database,
     other_rows: dict[str, list[Any]],
 ) -> None:
     before = all_rows(database)
 
-    zops_inside(*DELETE, *flags, exit_code=None).assert_refused(code)
+    zops_here(*DELETE, *flags, check=False).assert_refused(code)
 
     assert all_rows(database) == before
 
 
 def test_at_a_terminal_the_subdomain_is_asked_for(
-    zops_on_sqlite: Zops, sqlite_database: Database, make_realm: Callable[[Database, str], int]
+    zops: Zops, sqlite_database: Database, make_realm: Callable[[Database, str], int]
 ) -> None:
     make_realm(sqlite_database, "acme")
 
     shown = run_at_terminal(
-        zops_on_sqlite, ["realm", "delete", "acme"], [("Type its subdomain to go on", "acme")]
+        zops.on(sqlite_database),
+        ["realm", "delete", "acme"],
+        [("Type its subdomain to go on", "acme")],
     )
 
     assert "'Acme Realm' (id 2) at 'acme': 1 accounts, 3 channels, 0 messages, 0 files" in shown
@@ -118,8 +119,9 @@ def test_at_a_terminal_the_subdomain_is_asked_for(
 
 
 def test_a_crash_before_the_commit_leaves_everything(
-    zops_here: Zops, database: Database, other_rows: dict[str, list[Any]]
+    zops: Zops, database: Database, other_rows: dict[str, list[Any]]
 ) -> None:
+    zops_here = zops.on(database)
     before = all_rows(database)
     upload(zops_here.home / "uploads", "files/3/a/b/x.txt")
 
@@ -132,14 +134,14 @@ def test_a_crash_before_the_commit_leaves_everything(
 
 
 def test_rows_of_others_that_need_its_rows_refuse_it(
-    zops_inside: ZopsHere, database: Database, other_rows: dict[str, list[Any]]
+    zops_here: Runner, database: Database, other_rows: dict[str, list[Any]]
 ) -> None:
     (other,) = rows(database, "zerver_realm", string_id="other")
     mo = rows(database, "zerver_userprofile", delivery_email="mo@a.test")[0]["id"]
     insert(database, "zerver_alertword", realm_id=other["id"], user_profile_id=mo, word="acme")
     before = all_rows(database)
 
-    refused = zops_inside(*DELETE, "--yes-delete", "acme", exit_code=None)
+    refused = zops_here(*DELETE, "--yes-delete", "acme", check=False)
 
     refused.assert_refused("realm-referred-to")
     assert "zerver_alertword" in refused.json()["error"]["message"]
@@ -147,20 +149,20 @@ def test_rows_of_others_that_need_its_rows_refuse_it(
 
 
 def test_what_others_may_name_of_it_becomes_null(
-    zops_inside: ZopsHere, database: Database, other_rows: dict[str, list[Any]]
+    zops_here: Runner, database: Database, other_rows: dict[str, list[Any]]
 ) -> None:
     (other,) = rows(database, "zerver_realm", string_id="other")
     (owner,) = rows(database, "zerver_userprofile", realm_id=other["id"])
     mo = rows(database, "zerver_userprofile", delivery_email="mo@a.test")[0]["id"]
     update(database, "zerver_userprofile", owner["id"], bot_owner_id=mo)
 
-    zops_inside(*DELETE, "--yes-delete", "acme")
+    zops_here(*DELETE, "--yes-delete", "acme")
 
     assert all_rows(database) == other_rows  # there, it was NULL
 
 
 def test_a_group_with_somebody_of_another_organization_stays(
-    zops_inside: ZopsHere, database: Database, other_rows: dict[str, list[Any]]
+    zops_here: Runner, database: Database, other_rows: dict[str, list[Any]]
 ) -> None:
     """No server lets that be, but a row of others is never deleted because of it."""
     (other,) = rows(database, "zerver_realm", string_id="other")
@@ -172,7 +174,7 @@ def test_a_group_with_somebody_of_another_organization_stays(
         subscription = {"recipient_id": recipient, "user_profile_id": user["id"]}
         insert(database, "zerver_subscription", **subscription, is_user_active=True)
 
-    zops_inside(*DELETE, "--yes-delete", "acme")
+    zops_here(*DELETE, "--yes-delete", "acme")
 
     assert len(rows(database, "zerver_huddle", id=99)) == 1
     left = rows(database, "zerver_subscription", recipient_id=recipient)

@@ -13,8 +13,8 @@ from tests.zops_realm.sessions_of_django import log_in, sessions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.zops_export.conftest import ZopsHere
     from zcore.database import Database
+    from zcore.testing.commands import Runner
 
 MOVE = ("--json", "realm", "change-subdomain")
 NOBODY = {"10": {"11": {"100": 0, "200": 0, "300": 0, "400": 0, "600": 0}, "12": 0}}
@@ -29,21 +29,19 @@ OWNERS_TABLES = {
 
 
 @pytest.fixture
-def zops_with_acme(
-    zops_inside: ZopsHere, make_realm: Callable[..., int], database: Database
-) -> int:
+def zops_with_acme(zops_here: Runner, make_realm: Callable[..., int], database: Database) -> int:
     """The id of the organization `acme`, on a server that is called chat.test."""
-    zops_inside.environment["ZOPS_EXTERNAL_HOST"] = "chat.test"
+    zops_here.environment["ZOPS_EXTERNAL_HOST"] = "chat.test"
     return make_realm(database, "acme")
 
 
 def test_the_former_place_redirects(
-    zops_inside: ZopsHere, database: Database, zops_with_acme: int
+    zops_here: Runner, database: Database, zops_with_acme: int
 ) -> None:
     (owner,) = rows(database, "zerver_userprofile", realm_id=zops_with_acme)
     log_in(database, owner["id"], "here")
 
-    moved = zops_inside(*MOVE, "acme", "sons").json()
+    moved = zops_here(*MOVE, "acme", "sons").json()
 
     assert (moved["url"], moved["old_string_id"]) == ("https://sons.chat.test", "acme")
     assert realm_row(database, zops_with_acme)["string_id"] == "sons"
@@ -58,20 +56,20 @@ def test_the_former_place_redirects(
     ]
     assert sessions(database) == set()
 
-    zops_inside(*MOVE, "sons", "daughters")
+    zops_here(*MOVE, "sons", "daughters")
 
     again = realm_row(database, moved["placeholder_id"])
     assert again["deactivated_redirect"] == "https://daughters.chat.test"
 
 
 def test_the_one_that_stays_is_whole_but_for_people(
-    zops_inside: ZopsHere, database: Database, zops_with_acme: int
+    zops_here: Runner, database: Database, zops_with_acme: int
 ) -> None:
     """It has the rows of any new organization; these are compared with a server's elsewhere."""
     before = all_rows(database)
-    zops_inside(*MOVE, "acme", "sons")
+    zops_here(*MOVE, "acme", "sons")
     left = all_rows(database)
-    zops_inside(
+    zops_here(
         *("create-realm", "Acme Realm", "o@a.test", "Olive O", "--string-id=whole", "--bare"),
         "--no-password",
     )
@@ -89,14 +87,14 @@ def test_the_one_that_stays_is_whole_but_for_people(
 
 
 def test_without_a_host_there_is_nowhere_to_redirect_to(
-    zops_inside: ZopsHere, database: Database, zops_with_acme: int
+    zops_here: Runner, database: Database, zops_with_acme: int
 ) -> None:
-    zops_inside.environment["ZOPS_EXTERNAL_HOST"] = ""
+    zops_here.environment["ZOPS_EXTERNAL_HOST"] = ""
     before = all_rows(database)
-    zops_inside(*MOVE, "acme", "sons", exit_code=None).assert_refused("no-external-host")
+    zops_here(*MOVE, "acme", "sons", check=False).assert_refused("no-external-host")
     assert all_rows(database) == before
 
-    moved = zops_inside(*MOVE, "acme", "sons", "--skip-redirect").json()
+    moved = zops_here(*MOVE, "acme", "sons", "--skip-redirect").json()
 
     assert (moved["placeholder_id"], moved["url"]) == (None, None)
     assert rows(database, "zerver_realm", string_id="acme") == []
@@ -113,21 +111,21 @@ def test_without_a_host_there_is_nowhere_to_redirect_to(
     ],
 )
 def test_what_the_rules_refuse(
-    new: str, code: str, zops_inside: ZopsHere, database: Database, zops_with_acme: int
+    new: str, code: str, zops_here: Runner, database: Database, zops_with_acme: int
 ) -> None:
     before = all_rows(database)
 
-    zops_inside(*MOVE, "acme", new, exit_code=None).assert_refused(code)
-    zops_inside(*MOVE, "acme", "sons", "--dry-run")
+    zops_here(*MOVE, "acme", new, check=False).assert_refused(code)
+    zops_here(*MOVE, "acme", "sons", "--dry-run")
 
     assert all_rows(database) == before
 
 
 def test_a_reserved_word_is_taken_when_asked_for(
-    zops_inside: ZopsHere, database: Database, zops_with_acme: int
+    zops_here: Runner, database: Database, zops_with_acme: int
 ) -> None:
-    zops_inside(*MOVE, f"id:{zops_with_acme}", "support", "--allow-reserved-subdomain")
+    zops_here(*MOVE, f"id:{zops_with_acme}", "support", "--allow-reserved-subdomain")
 
     assert realm_row(database, zops_with_acme)["string_id"] == "support"
-    refused = zops_inside("--json", "realm", "reactivate", "acme", exit_code=None)
+    refused = zops_here("--json", "realm", "reactivate", "acme", check=False)
     refused.assert_refused("realm-empty")
