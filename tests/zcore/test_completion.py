@@ -13,6 +13,8 @@ from tests.zcore.test_startup import HEAVY, NOT_AT_FIRST, imported
 from zcore.completion import SHELLS
 from zcore.realm_names import keep
 from zcore.settings import Settings
+from zcore.testing.processes import ServiceMissing
+from zcore.testing.programs import have_programs, install
 
 if TYPE_CHECKING:
     from tests.zcore.conftest import InstalledPlugins
@@ -223,14 +225,27 @@ class TestCommand:
         assert "'tcsh' is not one of" in zops("completion", "tcsh", exit_code=2).stderr
 
 
+def _shell(name: str) -> str:
+    """The program; installed where we may. Without it the test is skipped, and fails in CI."""
+
+    def find() -> str:
+        where = shutil.which(name)
+        if where is None:
+            raise ServiceMissing(f"{name} is not installed")
+        return where
+
+    if not have_programs(find) and not install(name, find):
+        leave_out = pytest.fail if os.environ.get("CI") else pytest.skip
+        leave_out(f"{name} is not installed")
+    return find()
+
+
 @pytest.mark.usefixtures("acme")
 class TestInTheShell:
     """The script in the shell itself; what only works at a prompt has a stand-in."""
 
     def _run(self, zops: Zops, shell: str, program: str) -> list[str]:
-        where = shutil.which(shell)
-        if where is None:
-            pytest.skip(f"{shell} is not installed")
+        where = _shell(shell)
         remember(zops, "acme", "lear")
         path = f"{zops.program.parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
