@@ -297,7 +297,7 @@ def zops_committed(change: Change, context: Context) -> None:
     `user.role_changed`        `old`, `new`: `role`
     `user.email_changed`       `old`, `new`: `email`, `delivery_email`
     `user.name_changed`        `old`, `new`: `full_name`
-    `user.password_changed`    -
+    `user.password_changed`    `old`: `api_key`, when it was replaced with the password
     `user.deleted`             `old`: `email`, `delivery_email`, `api_key`; `recipient_ids`: what
                                the account was subscribed to
     `channel.created`          `stream_ids`

@@ -119,6 +119,8 @@ def test_changes_of_an_account(acme: Acme) -> None:
     old = {"email": "olive@example.test", "delivery_email": "olive@example.test"}
 
     assert acme.stale("user.password_changed", acme.mo) == keys
+    rotated = acme.stale("user.password_changed", acme.mo, old={"api_key": "k" * 32})
+    assert rotated == keys | {f"user_profile_by_api_key:{'k' * 32}"}
     assert acme.stale("user.name_changed", acme.mo) == keys | users | recipients
     assert acme.stale("user.role_changed", acme.mo) == keys | users | non_guests
     assert acme.stale("user.deactivated", acme.mo) == keys | users | active
