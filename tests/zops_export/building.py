@@ -18,7 +18,7 @@ from zcore.internal_realm import ensure_internal_realm
 from zcore.organizations.accounts import NewAccount, insert_accounts
 from zcore.organizations.codes import Role
 from zcore.organizations.group_settings import channel_group_settings
-from zcore.organizations.inserts import insert_returning_id
+from zcore.organizations.inserts import insert_returning_id, insert_rows
 from zcore.organizations.realms import InsertedRealm, NewRealm, insert_realm
 from zcore.schema import tables
 
@@ -54,7 +54,10 @@ class Builder:
         return self
 
     def insert(self, table: str, **values: object) -> int:
-        """One row; its id."""
+        """One row, with the `id` given or a new one; its id."""
+        if isinstance(given := values.get("id"), int):
+            insert_rows(self.connection, tables[table], [values])
+            return given
         return insert_returning_id(self.connection, tables[table], values)
 
     def execute(self, statement: sa.Executable) -> None:
