@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from zcore import Result, UsageError, current, realm_option
-
-if TYPE_CHECKING:
-    from zops_export.selection import Mode
-
-
-# Whether it is there and can be read is said by what uses it, with the exit code for that.
-A_PATH = click.Path(path_type=Path, readable=False)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+from zcore import Result, current
+from zops_export.export_flags import A_PATH, export_flags
 
 
 @click.command()
-@realm_option()
-@click.option(
-    "--output",
-    type=A_PATH,
-    metavar="PATH",
-    help="A new folder, or an archive when it ends in .tar.gz."
-    "  [default: an archive here, named by realm and time]",
-)
-@click.option("--full", is_flag=True, help="Everything; consent is not looked at (the default).")
-@click.option("--public-only", is_flag=True, help="Of messages, only those in public channels.")
-@click.option(
-    "--export-full-with-consent",
-    is_flag=True,
-    help="Of private messages, only those that somebody who consented can see.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=None,
-    metavar="N",
-    help="Connections that read side by side.  [default: the processor's cores]",
-)
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Go on where an export to --output was stopped or killed; stopped again, keep it again.",
-)
-@click.option("--dry-run", is_flag=True, help="Show the plan with estimates; write nothing.")
-def export(
-    realm: str,
-    output: Path | None,
-    full: bool,
-    public_only: bool,
-    export_full_with_consent: bool,
-    threads: int | None,
-    resume: bool,
-    dry_run: bool,
-) -> Result:
+@export_flags
+def export(**given: Any) -> Result:
     """Write all of an organization's data to a folder or archive.
 
     The result is in Zulip's own export format, shows one moment of the database, and appears under
@@ -73,24 +26,10 @@ def export(
       zops export --realm acme --output /backup/acme.tar.gz
       zops export --realm id:3 --output /tmp/acme --public-only
     """
-    from zops_export.exporting import ExportOptions, export_realm
+    from zops_export.export_options import read_options
+    from zops_export.exporting import export_realm
 
-    mode = _mode(full, public_only, export_full_with_consent)
-    if resume and output is None:
-        raise UsageError("--resume needs --output", hint="name what is to be gone on with")
-    options = ExportOptions(realm, output, mode, threads or _cores(), resume, dry_run)
-    return export_realm(current(), options)
-
-
-def _mode(full: bool, public_only: bool, with_consent: bool) -> Mode:
-    from zops_export.selection import Mode
-
-    if full + public_only + with_consent > 1:
-        raise UsageError(
-            "--full, --public-only and --export-full-with-consent exclude each other",
-            hint="choose one",
-        )
-    return Mode.PUBLIC if public_only else Mode.CONSENT if with_consent else Mode.FULL
+    return export_realm(current(), read_options(**given))
 
 
 @click.command("import")

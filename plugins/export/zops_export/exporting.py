@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,27 +27,16 @@ from zops_export.export_journal import ExportJournal
 from zops_export.known_schema import require_known_schema
 from zops_export.rewrite_checks import require_usable
 from zops_export.rewrites import Rewrites, read_rewrites
-from zops_export.selection import Mode, Selection, find_system_bots
+from zops_export.selection import Selection, find_system_bots
 from zops_export.work_folder import WorkFolder, publish_file
 
 if TYPE_CHECKING:
     from zcore.rows_out import Reader, Snapshot
+    from zops_export.export_options import ExportOptions
 
 MANIFEST = "zops-manifest.json"
 TIME = "%Y%m%dT%H%M%SZ"
 ANY_TIME = "????????T??????Z"
-
-
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """What the command line asks for. `output` None: an archive here, named by realm and time."""
-
-    realm: str
-    output: Path | None = None
-    mode: Mode = Mode.FULL
-    threads: int = 1
-    resume: bool = False
-    dry_run: bool = False
 
 
 def export_realm(context: Context, options: ExportOptions) -> Result:

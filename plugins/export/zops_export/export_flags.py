@@ -1,0 +1,74 @@
+"""The options of `zops export`, by what they are about: click's, and no more.
+
+What they are together is `zops_export.export_options.ExportOptions`, whose fields have the names
+of the parameters. An option more is an entry here and a field there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from zcore import realm_option
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Whether it is there and can be read is said by what uses it, with the exit code for that.
+A_PATH = click.Path(path_type=Path, readable=False)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+WHAT = (
+    realm_option(),
+    click.option(
+        "--full", is_flag=True, help="Everything; consent is not looked at (the default)."
+    ),
+    click.option("--public-only", is_flag=True, help="Of messages, only those in public channels."),
+    click.option(
+        "--export-full-with-consent",
+        is_flag=True,
+        help="Of private messages, only those that somebody who consented can see.",
+    ),
+)
+
+WHERE = (
+    click.option(
+        "--output",
+        type=A_PATH,
+        metavar="PATH",
+        help="A new folder, or an archive when it ends in .tar.gz."
+        "  [default: an archive here, named by realm and time]",
+    ),
+)
+
+HOW = (
+    click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        default=_cores,
+        show_default=False,
+        metavar="N",
+        help="Connections that read side by side.  [default: the processor's cores]",
+    ),
+    click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on where an export to --output was stopped or killed; stopped again, keep it"
+        " again.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Show the plan with estimates; write nothing."),
+)
+
+
+def export_flags(command: Function) -> Function:
+    """Add all of them to `command`, in the order in which its help shows them."""
+    for option in reversed((*WHAT, *WHERE, *HOW)):
+        command = option(command)
+    return command
