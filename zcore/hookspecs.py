@@ -292,7 +292,7 @@ def zops_committed(change: Change, context: Context) -> None:
     `realm.auth_changed`       `old`, `new`: `authentication_methods`, name -> is it on?
     `realm.deleted`            `users`: `id`, `email`, `delivery_email`, `api_key` of each account
     `user.created`             -
-    `user.deactivated`         -
+    `user.deactivated`         `invitations_ended`: how many, which the accounts had sent
     `user.reactivated`         -
     `user.role_changed`        `old`, `new`: `role`
     `user.email_changed`       `old`, `new`: `email`, `delivery_email`

@@ -11,9 +11,19 @@ import sqlalchemy as sa
 
 from zcore import Change, Refused
 from zcore.organizations.codes import EmailVisibility, Role
+from zcore.organizations.inserts import insert_returning_ids
 from zcore.organizations.system_groups import read_system_groups
-from zcore.schema.channels import CHANNEL_GROUP_SETTINGS, zerver_stream, zerver_subscription
-from zcore.schema.groups import zerver_usergroupmembership
+from zcore.schema.channels import (
+    CHANNEL_GROUP_SETTINGS,
+    zerver_defaultstream,
+    zerver_stream,
+    zerver_subscription,
+)
+from zcore.schema.groups import (
+    zerver_namedusergroup,
+    zerver_usergroup,
+    zerver_usergroupmembership,
+)
 from zcore.schema.realms import zerver_realm
 from zcore.schema.users import zerver_userprofile
 from zcore.settings import Settings
@@ -66,6 +76,15 @@ class Acme:
                 )
                 .values(active=False)
             )
+
+    def unnamed_group(self, *user_ids: int) -> int:
+        """A group that stands for one permission's own list."""
+        with self.database.begin() as connection:
+            rows = [{"realm_id": self.realm_id}]
+            (group_id,) = insert_returning_ids(connection, zerver_usergroup, rows)
+            members = [{"user_group_id": group_id, "user_profile_id": each} for each in user_ids]
+            connection.execute(sa.insert(zerver_usergroupmembership), members)
+        return group_id
 
     def told(
         self, kind: str, *user_ids: int, **details: object
@@ -183,25 +202,102 @@ def test_names_and_being_active(acme: Acme) -> None:
     assert acme.told_of_person("user.name_changed", acme.mo) == [
         ({"user_id": acme.mo, "full_name": "Mo Lee"}, acme.everybody)
     ]
-    assert acme.told("user.reactivated", acme.mo)[1:] == [
-        (peer_add([stream_id], acme.mo), sorted([acme.olive, acme.gus]))
-        for stream_id in acme.streams
+    consent = {"type": "realm_export_consent", "user_id": acme.mo, "consented": False}
+    update = {"type": "realm_user", "op": "update"}
+    assert acme.told("user.reactivated", acme.mo) == [
+        ({**update, "person": {"user_id": acme.mo, "is_active": True}}, acme.everybody),
+        (consent, [acme.olive]),
+        *(
+            (peer_add([stream_id], acme.mo), sorted([acme.olive, acme.gus]))
+            for stream_id in acme.streams
+        ),
+        *(
+            (membership("add_members", group_id, acme.mo), acme.everybody)
+            for group_id in sorted(acme.groups[name] for name in MEMBER_GROUPS)
+        ),
     ]
     acme.change(zerver_userprofile, acme.mo, is_active=False)
-    for kind in ("user.deactivated", "user.deleted"):
-        assert acme.told_of_person(kind, acme.mo) == [
-            ({"user_id": acme.mo, "is_active": False}, sorted([acme.olive, acme.gus]))
-        ]
+    gone = ({"user_id": acme.mo, "is_active": False}, sorted([acme.olive, acme.gus]))
+    assert acme.told_of_person("user.deactivated", acme.mo) == [gone]
+    told = acme.told("user.deactivated", acme.mo, invitations_ended=1)
+    assert told[0] == ({"type": "invites_changed"}, [acme.olive])
     assert acme.told("user.password_changed", acme.mo) == []
 
 
-def test_guests_hear_nothing_of_users_that_they_may_not_see(acme: Acme) -> None:
+def test_a_deleted_account_has_another_name_and_address(acme: Acme) -> None:
+    without_mo = sorted([acme.olive, acme.gus])
+    nobody = {"delivery_email": "deleteduser9@a.test", "email": "deleteduser9@a.test"}
+    acme.change(zerver_userprofile, acme.mo, is_active=False, full_name="Deleted User 9", **nobody)
+
+    told = acme.told_of_person("user.deleted", acme.mo)
+
+    assert told[0] == ({"user_id": acme.mo, "full_name": "Deleted User 9"}, without_mo)
+    assert told[1] == (
+        {"user_id": acme.mo, "delivery_email": "deleteduser9@a.test"},
+        without_mo,
+    )
+    assert told[-1] == ({"user_id": acme.mo, "new_email": "deleteduser9@a.test"}, without_mo)
+
+
+def test_guests_hear_little_of_users_that_they_may_not_see(acme: Acme) -> None:
     acme.change(
         zerver_realm, acme.realm_id, can_access_all_users_group_id=acme.groups["role:members"]
     )
     without_gus = sorted([acme.olive, acme.mo])
     assert acme.told_of_person("user.name_changed", acme.mo)[0][1] == without_gus  # type: ignore[index]
     assert acme.told_of_person("user.name_changed", acme.gus)[0][1] == acme.everybody  # type: ignore[index]
+    assert acme.told("user.reactivated", acme.mo)[0][1] == without_gus
+    acme.change(zerver_userprofile, acme.mo, is_active=False)
+    left = [membership("remove_members", acme.groups[name], acme.mo) for name in MEMBER_GROUPS]
+    assert acme.told("user.deactivated", acme.mo)[1:] == sorted(
+        ((event, [acme.gus]) for event in left), key=lambda told: told[0]["group_id"]
+    )
+
+
+def test_bots_are_told_to_those_who_manage_them(acme: Acme) -> None:
+    bot = {"is_bot": True, "bot_type": 1, "bot_owner_id": acme.mo}
+    acme.change(zerver_userprofile, acme.gus, role=Role.MEMBER, **bot)
+    update = {"type": "realm_bot", "op": "update"}
+    managers = sorted([acme.olive, acme.mo])
+    changes: dict[str, dict[str, object]] = {
+        "user.deactivated": {"is_active": False},
+        "user.reactivated": {"is_active": True},
+        "user.name_changed": {"full_name": "Gus Lee"},
+    }
+    for kind, values in changes.items():
+        told = [told for told in acme.told(kind, acme.gus) if told[0]["type"] == "realm_bot"]
+        assert told == [({**update, "bot": {"user_id": acme.gus, **values}}, managers)]
+        assert "realm_export_consent" not in {event["type"] for event, _ in acme.told(kind)}
+    picture = acme.told("user.email_changed", acme.gus)[1]
+    assert picture[0]["bot"]["avatar_url"].startswith("https://secure.gravatar.com/")
+
+    acme.change(zerver_stream, acme.streams[0], invite_only=True)
+    acme.change(zerver_userprofile, acme.gus, default_sending_stream_id=acme.streams[0])
+    assert acme.told("user.name_changed", acme.gus)[1][1] == [acme.mo]
+
+
+def test_permissions_of_an_account_that_is_back(acme: Acme) -> None:
+    own = acme.unnamed_group(acme.mo, acme.gus)
+    acme.change(zerver_realm, acme.realm_id, can_create_groups_id=own)
+    with acme.database.begin() as connection:
+        named = zerver_namedusergroup
+        connection.execute(
+            sa.update(named)
+            .where(named.c.usergroup_ptr_id == acme.groups["role:owners"])
+            .values(can_mention_group_id=own)
+        )
+    acme.change(zerver_userprofile, acme.gus, is_active=False)
+
+    told = acme.told("user.reactivated", acme.mo)[-2:]
+
+    members = {"direct_members": [acme.mo], "direct_subgroups": []}
+    everybody = sorted([acme.olive, acme.mo])
+    group = {"type": "user_group", "op": "update", "group_id": acme.groups["role:owners"]}
+    realm = {"type": "realm", "op": "update_dict", "property": "default"}
+    assert told == [
+        ({**group, "data": {"can_mention_group": members}}, everybody),
+        ({**realm, "data": {"can_create_groups": members}}, everybody),
+    ]
 
 
 def test_another_role(acme: Acme) -> None:
@@ -228,10 +324,14 @@ def test_another_role(acme: Acme) -> None:
         (membership("remove_members", acme.groups["role:everyone"], acme.gus), acme.everybody),
         (membership("add_members", acme.groups["role:administrators"], acme.gus), acme.everybody),
     ]
-    ((appeared, to),) = told[3:]
+    (appeared, to), *subscribers = told[3:]
     assert (appeared["type"], appeared["op"], to) == ("stream", "create", [acme.gus])
     assert [stream["stream_id"] for stream in appeared["streams"]] == [private, left]
     assert subscribed not in [stream["stream_id"] for stream in appeared["streams"]]
+    peers = {"type": "subscription", "op": "peer_add", "user_ids": sorted([acme.olive, acme.mo])}
+    assert subscribers == [
+        ({**peers, "stream_ids": [stream_id]}, [acme.gus]) for stream_id in (private, left)
+    ]
 
     acme.change(zerver_userprofile, acme.gus, role=Role.GUEST)
     gone = acme.told("user.role_changed", acme.gus, old={"role": 200}, new={"role": 600})[-1]
@@ -270,6 +370,8 @@ def test_a_new_channel(acme: Acme) -> None:
 
     told = acme.told("channel.created", stream_ids=acme.streams)
 
+    defaults = {"type": "default_streams", "default_streams": acme.streams}
+    assert told.pop() == (defaults, sorted([acme.olive, acme.mo]))
     assert [users for _, users in told] == [
         sorted([acme.olive, acme.mo]),
         [acme.olive],
@@ -306,17 +408,11 @@ def test_a_new_channel(acme: Acme) -> None:
 
 
 def test_a_permission_of_its_own(acme: Acme) -> None:
-    from zcore.organizations.inserts import insert_returning_ids
-    from zcore.schema.groups import zerver_usergroup
-
-    with acme.database.begin() as connection:
-        rows = [{"realm_id": acme.realm_id}]
-        (own,) = insert_returning_ids(connection, zerver_usergroup, rows)
-        connection.execute(
-            sa.insert(zerver_usergroupmembership),
-            {"user_group_id": own, "user_profile_id": acme.mo},
-        )
+    own = acme.unnamed_group(acme.mo, acme.gus)
+    acme.change(zerver_userprofile, acme.gus, is_active=False)  # and so not told of
     public = acme.streams[0]
+    with acme.database.begin() as connection:
+        connection.execute(sa.delete(zerver_defaultstream))
     acme.change(
         zerver_stream,
         public,

@@ -141,7 +141,7 @@ def test_deactivating_ends_sessions_invitations_and_mails(world: World) -> None:
 
     rows = all_rows(world.database)
     assert [row["session_key"] for row in rows["django_session"]] == ["gus"]
-    assert world.told[0].details["session_keys"] == ["mo"]
+    assert world.told[0].details == {"session_keys": ["mo"], "invitations_ended": 1}
     assert [row["id"] for row in rows["zerver_scheduledemail"]] == mail_ids[1:]
     assert [row["userprofile_id"] for row in rows["zerver_scheduledemail_users"]] == [gus]
     (confirmation,) = rows["confirmation_confirmation"]

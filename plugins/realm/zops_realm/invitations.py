@@ -46,8 +46,9 @@ def withdraw_invitations(
     connection.execute(sa.delete(mails).where(mails.c.id.in_(reminders)))
 
 
-def end_invitations_by(connection: sa.Connection, user_id: int, now: datetime) -> None:
-    """Let the links that this account invites others with expire now."""
+def end_invitations_by(connection: sa.Connection, user_id: int, now: datetime) -> int:
+    """Let the links that this account invites others with expire now. Returns how many."""
+    ended = 0
     invitations, links = zerver_preregistrationuser.c, zerver_multiuseinvite.c
     for kind, ids in (
         (
@@ -62,8 +63,9 @@ def end_invitations_by(connection: sa.Connection, user_id: int, now: datetime) -
         still_valid = sa.or_(
             confirmations.c.expiry_date.is_(None), confirmations.c.expiry_date >= now
         )
-        connection.execute(
+        ended += connection.execute(
             sa.update(confirmations)
             .where(confirmations.c.type == kind, confirmations.c.object_id.in_(ids), still_valid)
             .values(expiry_date=now)
-        )
+        ).rowcount
+    return ended

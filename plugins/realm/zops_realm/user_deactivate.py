@@ -60,9 +60,11 @@ def deactivate(work: Work, target: Target) -> None:
     for user_id in user_ids:
         set_active(work, realm.realm_id, user_id, is_active=False)
     drop_scheduled_emails(work.connection, user_ids)
-    for user_id in user_ids:
-        end_invitations_by(work.connection, user_id, work.now)
-    details = {"session_keys": end_sessions(work.connection, user_ids)}
+    ended = sum(end_invitations_by(work.connection, user_id, work.now) for user_id in user_ids)
+    details = {
+        "invitations_ended": ended,
+        "session_keys": end_sessions(work.connection, user_ids),
+    }
     work.changed(Change("user.deactivated", realm.realm_id, realm.string_id, user_ids, details))
 
 

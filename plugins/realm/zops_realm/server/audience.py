@@ -35,6 +35,16 @@ def non_guests(now: Organization) -> set[int]:
     return {viewer.id for viewer in now.viewers if not viewer.is_guest}
 
 
+def administrators(now: Organization) -> set[int]:
+    """The active accounts of owners and administrators, bots' too."""
+    return {viewer.id for viewer in now.viewers if viewer.is_administrator}
+
+
+def human_administrators(now: Organization) -> set[int]:
+    """The same without bots."""
+    return {viewer.id for viewer in now.viewers if viewer.is_administrator and not viewer.is_bot}
+
+
 def who_see(now: Organization, account: Account) -> list[Viewer]:
     """Those who see that `account` exists."""
     if account.is_bot or not now.hides_users_from_guests:
@@ -48,13 +58,27 @@ def sees_address(viewer: Viewer, account: Account) -> bool:
     return viewer.id == account.id or viewer.role in allowed
 
 
+def who_miss(now: Organization, account: Account) -> set[int]:
+    """Those who do not see that `account` exists, as far as that is known here."""
+    return set(everybody(now)) - {viewer.id for viewer in who_see(now, account)}
+
+
+def who_manage(now: Organization, bot: Account) -> set[int]:
+    """Those who have `bot` in their list of bots: its owner, and unless it is one for private
+    channels the administrators."""
+    owner = set() if bot.bot_owner_id is None else {bot.bot_owner_id}
+    channels = {bot.default_sending_stream_id, bot.default_events_register_stream_id}
+    if channels & now.private_channels:
+        return owner
+    return owner | human_administrators(now)
+
+
 def who_see_subscribers(now: Organization, channel: Channel) -> set[int]:
     """Those who know who is subscribed to `channel`."""
     if channel.is_web_public:
         return set(everybody(now))
     if channel.is_private:
-        administrators = {viewer.id for viewer in now.viewers if viewer.is_administrator}
-        return administrators | channel.subscribers
+        return administrators(now) | channel.subscribers
     return non_guests(now) | channel.subscribers
 
 

@@ -34,6 +34,20 @@ def disappeared(channels: Collection[Channel], users: Collection[int]) -> Notice
     return Notice.to(users, type="stream", op="delete", streams=streams, stream_ids=ids)
 
 
+def defaults(now: Organization) -> Notice:
+    """The channels that everybody new is subscribed to, all of them."""
+    return Notice.to(non_guests(now), type="default_streams", default_streams=now.default_channels)
+
+
+def subscribers_shown(
+    now: Organization, channels: Collection[Channel], user_id: int
+) -> Iterator[Notice]:
+    """Who is subscribed to channels that an account sees for the first time, to that account."""
+    for stream_id, subscribers in now.subscribers_of(channels).items():
+        if subscribers:
+            yield _peers(subscribers, [stream_id], [user_id])
+
+
 def subscribed(now: Organization, channels: Collection[Channel], user_id: int) -> Notice:
     """Channels that an account has been subscribed to, to that account."""
     rows = now.subscriptions(user_id)

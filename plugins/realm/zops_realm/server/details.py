@@ -40,6 +40,11 @@ def session_keys(change: Change) -> list[str]:
     return [str(key) for key in _iterable(change.details.get("session_keys"))]
 
 
+def ended_invitations(change: Change) -> bool:
+    """Were invitations ended with it that the accounts had sent?"""
+    return bool(change.details.get("invitations_ended"))
+
+
 def deleted_users(change: Change) -> list[Mapping[str, object]]:
     """The accounts of a deleted organization."""
     return [_mapping(user) for user in _iterable(change.details.get("users"))]

@@ -122,6 +122,12 @@ def subscription_json(now: Organization, channel: Channel, row: Mapping[str, obj
     }
 
 
+def permission_json(now: Organization, group_id: int) -> Json:
+    """Who has a permission that a group without a name stands for."""
+    users, groups = now.group_members(group_id)
+    return {"direct_members": users, "direct_subgroups": groups}
+
+
 def _post_policy(now: Organization, channel: Channel) -> int:
     may_write = channel.row["can_send_message_group_id"]
     names = {group_id: name for name, group_id in now.system_groups.items()}
@@ -132,5 +138,4 @@ def _group(now: Organization, group_id: int) -> int | Json:
     """The number of a group that has a name, or the members of one that has none."""
     if group_id in now.named_groups:
         return group_id
-    users, groups = now.group_members(group_id)
-    return {"direct_members": users, "direct_subgroups": groups}
+    return permission_json(now, group_id)

@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from zcore.organizations.codes import Role
-from zcore.organizations.system_groups import EVERYONE, SystemGroups, read_system_groups
-from zcore.schema.channels import zerver_stream, zerver_subscription
+from zcore.organizations.group_settings import REALM_GROUP_SETTINGS
+from zcore.organizations.system_groups import (
+    EVERYONE,
+    GROUP_PERMISSIONS,
+    SystemGroups,
+    read_system_groups,
+)
+from zcore.schema.channels import zerver_defaultstream, zerver_stream, zerver_subscription
 from zcore.schema.groups import (
     zerver_groupgroupmembership,
     zerver_namedusergroup,
@@ -48,6 +54,10 @@ class Account:
     avatar_source: str
     avatar_version: int
     email_address_visibility: int
+    allow_private_data_export: bool
+    bot_owner_id: int | None
+    default_sending_stream_id: int | None
+    default_events_register_stream_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class Viewer:
 
     id: int
     role: int
+    is_bot: bool
 
     @property
     def is_guest(self) -> bool:
@@ -113,7 +124,7 @@ class Organization:
     def viewers(self) -> list[Viewer]:
         """Those whom events can go to, by number."""
         users = zerver_userprofile.c
-        chosen = sa.select(users.id, users.role).where(
+        chosen = sa.select(users.id, users.role, users.is_bot).where(
             users.realm_id == self.realm_id, users.is_active
         )
         return [Viewer(*row) for row in self._connection.execute(chosen.order_by(users.id))]
@@ -149,13 +160,12 @@ class Organization:
 
     @cached_property
     def groups_of(self) -> Mapping[int, frozenset[int]]:
-        """The system groups that each account of the change is a direct member of."""
+        """The groups that each account of the change is a direct member of, unnamed ones too."""
         members = zerver_usergroupmembership.c
-        ids = list(self.system_groups.values())
         found: dict[int, set[int]] = {}
         for some in _chunks(self._change.user_ids):
             chosen = sa.select(members.user_profile_id, members.user_group_id).where(
-                members.user_profile_id.in_(some), members.user_group_id.in_(ids)
+                members.user_profile_id.in_(some)
             )
             for user_id, group_id in self._connection.execute(chosen):
                 found.setdefault(user_id, set()).add(group_id)
@@ -188,15 +198,60 @@ class Organization:
         chosen = sa.select(named.usergroup_ptr_id).where(named.realm_id == self.realm_id)
         return frozenset(self._connection.scalars(chosen))
 
+    def settings_by_group(self, group_id: int) -> Iterator[tuple[int | None, str]]:
+        """The permissions that a group without a name stands for.
+
+        Each with the named group whose permission it is, None where it is the organization's, and
+        its column.
+        """
+        named = zerver_namedusergroup.c
+        rows = self._connection.execute(
+            sa.select(named.usergroup_ptr_id, *(named[column] for column in GROUP_PERMISSIONS))
+            .where(named.realm_id == self.realm_id)
+            .order_by(named.usergroup_ptr_id)
+        ).mappings()
+        for row in rows:
+            for column in GROUP_PERMISSIONS:
+                if row[column] == group_id:
+                    yield row["usergroup_ptr_id"], column
+        for column in REALM_GROUP_SETTINGS:
+            if self._realm_value(zerver_realm.c[column]) == group_id:
+                yield None, column
+
     def group_members(self, group_id: int) -> tuple[list[int], list[int]]:
-        """The direct members of a group: accounts, and groups."""
+        """The direct members of a group: active accounts, and groups."""
         users, groups = zerver_usergroupmembership.c, zerver_groupgroupmembership.c
-        members = sa.select(users.user_profile_id).where(users.user_group_id == group_id)
+        members = (
+            sa.select(users.user_profile_id)
+            .join(zerver_userprofile, zerver_userprofile.c.id == users.user_profile_id)
+            .where(users.user_group_id == group_id, zerver_userprofile.c.is_active)
+        )
         inside = sa.select(groups.subgroup_id).where(groups.supergroup_id == group_id)
         return (
             sorted(self._connection.scalars(members)),
             sorted(self._connection.scalars(inside)),
         )
+
+    @cached_property
+    def private_channels(self) -> frozenset[int]:
+        """The numbers of all private channels, archived ones too."""
+        streams = zerver_stream.c
+        chosen = sa.select(streams.id).where(streams.realm_id == self.realm_id, streams.invite_only)
+        return frozenset(self._connection.scalars(chosen))
+
+    @cached_property
+    def default_channels(self) -> list[int]:
+        """The numbers of the channels that new accounts are subscribed to."""
+        defaults = zerver_defaultstream.c
+        chosen = sa.select(defaults.stream_id).where(defaults.realm_id == self.realm_id)
+        return sorted(self._connection.scalars(chosen))
+
+    def subscribers_of(self, channels: Collection[Channel]) -> Mapping[int, set[int]]:
+        """The active accounts that are subscribed, by the number of the channel."""
+        by_recipient = self._subscribers({channel.row["recipient_id"] for channel in channels})
+        return {
+            channel.id: by_recipient.get(channel.row["recipient_id"], set()) for channel in channels
+        }
 
     def subscriptions(self, user_id: int) -> dict[int, Mapping[str, Any]]:
         """The rows of the channels that an account is subscribed to, by recipient."""
