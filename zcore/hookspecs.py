@@ -299,7 +299,7 @@ def zops_committed(change: Change, context: Context) -> None:
     `user.name_changed`        `old`, `new`: `full_name`
     `user.password_changed`    `old`: `api_key`, when it was replaced with the password
     `user.deleted`             `old`: `email`, `delivery_email`, `api_key`; `recipient_ids`: what
-                               the account was subscribed to
+                               the account was subscribed to; `invitations_ended`
     `channel.created`          `stream_ids`
     `channel.subscribed`       `stream_ids`; `user_ids` are the new subscribers
     any                        `session_keys`: login sessions that were deleted with it

@@ -77,6 +77,7 @@ class Settings:
     tornado_ports: tuple[int, ...]
     tornado_sharding: Path | None
     deployments: Path
+    push_service: bool
     http_proxy: str | None = field(repr=False)
     secret_key_file: Path | None
     secret_key: str | None = field(repr=False)
@@ -217,6 +218,7 @@ def _values(given: Mapping[str, Given], environ: Mapping[str, str]) -> dict[str,
     values["broker"] = values["broker"] or "embedded"
     values["deployments"] = values["deployments"] or DEPLOYMENTS
     values["tornado_ports"] = values["tornado_ports"] or ()
+    values["push_service"] = values["push_service"] or False
     values["disabled_plugins"] = values["disabled_plugins"] or ()
     return values
 

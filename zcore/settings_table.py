@@ -48,6 +48,13 @@ def ports(value: object, base: Path) -> tuple[int, ...]:
     return tuple(value)
 
 
+def switch(value: object, base: Path) -> bool:
+    """On or off."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
 @frozen
 class Setting:
     """One setting: the places that it can come from, and how to read it.
@@ -173,6 +180,13 @@ SETTINGS = (
         toml="server.deployments",
         read=folder,
         default=f"{DEPLOYMENTS}",
+    ),
+    Setting(
+        "push_service",
+        "Has the Zulip server a mobile push service that it tells of accounts? true or false",
+        toml="server.push_service",
+        read=switch,
+        default="false",
     ),
     Setting("http_proxy", "The proxy for outgoing HTTP requests", toml="server.http_proxy"),
     Setting(

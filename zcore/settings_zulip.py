@@ -36,6 +36,7 @@ WANTED = frozenset(
         "MEMCACHED_LOCATION",
         "MEMCACHED_USERNAME",
         "NOREPLY_EMAIL_ADDRESS",
+        "PUSH_NOTIFICATION_BOUNCER_URL",
         "RABBITMQ_HOST",
         "RABBITMQ_PORT",
         "RABBITMQ_USERNAME",
@@ -49,6 +50,7 @@ WANTED = frozenset(
         "S3_ENDPOINT_URL",
         "S3_EXPORT_BUCKET",
         "S3_REGION",
+        "ZULIP_SERVICE_PUSH_NOTIFICATIONS",
     }
 )
 LARGEST_FILE = 1_000_000  # bytes; a real one has some thirty thousand
@@ -218,6 +220,14 @@ def _tornado_sharding(files: _Files) -> str:
     return str(file) if os.path.isfile(file) else ""
 
 
+def _push_service(files: _Files) -> bool:
+    """A switch; before version 9 the address of the service was one, and still is."""
+    switch = files.raw_setting("ZULIP_SERVICE_PUSH_NOTIFICATIONS")
+    if switch is None:
+        return bool(files.setting("PUSH_NOTIFICATION_BOUNCER_URL"))
+    return switch is True
+
+
 def _assigned(name: str, otherwise: str = "") -> Rule:
     return lambda files: files.setting(name, otherwise)
 
@@ -241,6 +251,7 @@ _RULES: Mapping[str, tuple[str, Rule]] = {
     "mail_from": ("settings.py", _mail_from),
     "memcached": ("settings.py", _assigned("MEMCACHED_LOCATION", "127.0.0.1:11211")),
     "memcached_username": ("settings.py", _memcached_username),
+    "push_service": ("settings.py", _push_service),
     "http_proxy": ("zulip.conf", _proxy),
     "tornado_ports": ("zulip.conf", _tornado_ports),
     "tornado_sharding": ("sharding.json", _tornado_sharding),

@@ -243,6 +243,7 @@ class TestFile:
 
     def test_every_setting_can_be_given(self, load: Load, folder: Path) -> None:
         values = {"server.tornado_ports": "[9800]", "plugins.disabled": "['x']"}
+        values["server.push_service"] = "true"
         places = [setting.toml for setting in SETTINGS if setting.toml]
         lines = [f"{place} = {values.get(place, repr('/x'))}" for place in places]
         write(folder / "zops.toml", "\n".join(line for line in lines if "zulip" not in line))

@@ -106,6 +106,23 @@ RABBITMQ_USE_TLS = True
     assert server.settings(program).broker == url
 
 
+@pytest.mark.parametrize(
+    ("program", "on"),
+    [
+        ("", False),
+        ("ZULIP_SERVICE_PUSH_NOTIFICATIONS = True\n", True),
+        ("PUSH_NOTIFICATION_BOUNCER_URL = 'https://push.example.com'\n", True),
+        (
+            "ZULIP_SERVICE_PUSH_NOTIFICATIONS = False\n"
+            "PUSH_NOTIFICATION_BOUNCER_URL = 'https://push.example.com'\n",
+            False,
+        ),
+    ],
+)
+def test_a_push_service(server: Server, program: str, on: bool) -> None:
+    assert server.settings(program).push_service is on
+
+
 def test_mail(server: Server) -> None:
     program = """
 EXTERNAL_HOST = "zulip.example.com:8443"

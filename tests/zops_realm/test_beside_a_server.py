@@ -97,6 +97,23 @@ def test_each_account_has_its_tornado_process(beside: BesideServer, rabbitmq_url
     assert all(number % 2 == port - 9801 for port in added for number in added[port]["users"])
 
 
+def test_the_push_service_is_told_of_numbers(
+    beside: BesideServer, postgres_url: str, rabbitmq_url: str
+) -> None:
+    beside.tell(None, rabbitmq_url)
+    beside.create_user("Ann")
+    assert published(rabbitmq_url, "deferred_work") == []
+
+    beside.tell(None, rabbitmq_url, "push_service = true\n")
+    beside.create_user("Mo")
+    realm_id = realm_id_of(postgres_url)
+    beside.zops("realm", "deactivate", "acme")
+    beside.zops("realm", "reactivate", "acme")
+
+    update = {"type": "push_bouncer_update_for_realm", "realm_id": realm_id}
+    assert published(rabbitmq_url, "deferred_work") == [(update, 2)] * 3
+
+
 def test_a_server_that_does_not_answer_is_warned_of(beside: BesideServer) -> None:
     beside.deploy()
     beside.tell(NOBODY, "amqp://u:secret-word@127.0.0.1:1/")

@@ -16,6 +16,7 @@ from zops_realm.channel_create import run as create_channel
 from zops_realm.channel_subscribe import SubscriptionRequest
 from zops_realm.channel_subscribe import run as subscribe
 from zops_realm.channels import NewChannel
+from zops_realm.user_role import change_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,34 @@ def test_names_that_are_refused(context: Context, database: Database, name: str,
     assert all_rows(database) == before
 
 
+@pytest.mark.parametrize("description", ["x" * 1025, "a\0b", "\ud800"])
+def test_descriptions_that_are_refused(
+    context: Context, database: Database, description: str
+) -> None:
+    before = all_rows(database)
+
+    with pytest.raises(Refused) as error:
+        create(context, description=description)
+
+    assert error.value.code == "channel-description"
+    assert all_rows(database) == before
+
+
+def test_an_organization_that_is_not_whole(context: Context, database: Database) -> None:
+    groups = tables["zerver_namedusergroup"]
+    with database.begin() as connection:
+        connection.execute(sa.update(groups).values(is_system_group=False))
+
+    for change in (lambda: create(context), lambda: _promote(context)):
+        with pytest.raises(Refused) as error:
+            change()
+        assert error.value.code == "realm-incomplete"
+
+
+def _promote(context: Context) -> object:
+    return change_role(context, "acme", "mo@a.test", Role.MODERATOR)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -192,9 +221,16 @@ def test_the_command_lines(zops_on_sqlite: Zops) -> None:
     create = ("channel", "create", "acme", "Plans", "--default", "--description", "Our\nplans")
     zops_on_sqlite(*create, "--dry-run")
     zops_on_sqlite(*create)
+    zops_on_sqlite("realm", "deactivate", "acme")
+    closed = zops_on_sqlite("channel", "create", "acme", "Late", exit_code=3)
+    assert "'zops realm reactivate'" in closed.stderr
+    zops_on_sqlite("realm", "reactivate", "acme")
     zops_on_sqlite("create-user", "mo@a.test", "Mo Lee", "-r", "acme", "--no-password")
     zops_on_sqlite("channel", "subscribe", "acme", "plans", exit_code=2)
     zops_on_sqlite("channel", "subscribe", "acme", "plans", "--user", "o@a.test")
+
+    missed = zops_on_sqlite("channel", "subscribe", "acme", "x", "--all-users", exit_code=3)
+    assert "'zops channel list acme' shows" in missed.stderr
 
     listed = zops_on_sqlite("--json", "channel", "list", "acme").json()["channels"]
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.zops_realm.normalized_rows import all_rows
 from tests.zops_realm.realm_state import audit, insert, realm_row, rows
 from tests.zops_realm.sessions_of_django import log_in, sessions
 from zcore import Refused
+from zcore.organizations.lookup import find_realm
+from zcore.schema.users import zerver_userprofile
 from zcore.testing.plugins import hooks
+from zops_realm.changing import Work
+from zops_realm.deactivation_mails import mail_owners
+from zops_realm.outbox import Outbox
 from zops_realm.realm_deactivate import DeactivationRequest, run
 
 if TYPE_CHECKING:
@@ -181,15 +188,72 @@ def test_plugins_are_told(
     assert change.details == {"session_keys": ["here"]}
 
 
-def test_the_server_is_asked_to_delete_at_once(
+def test_the_server_is_asked_to_mail_the_owners_and_to_delete_at_once(
     zops: Zops, restored_dump: Callable[[str], str], rabbitmq_url: str
 ) -> None:
     zops.environment |= {"ZOPS_DATABASE": restored_dump("zulip10-small")}
+    words = ("--json", "realm", "deactivate", "small", "--deletion-delay-days", "0")
+    zops(*words, "--email-owners", check=False).assert_refused("no-broker")
     zops.environment["ZOPS_BROKER"] = rabbitmq_url
 
-    zops("realm", "deactivate", "small", "--deletion-delay-days", "0")
+    done = zops(*words, "--email-owners").json()
 
-    peeked = zops("--json", "queue", "peek", "deferred_work").json()["events"]
-    assert [event["event"] for event in peeked] == [
-        {"type": "scrub_deactivated_realm", "realm_id": 4}
+    (deletion,) = queued(zops, "deferred_work")
+    assert deletion == {"type": "scrub_deactivated_realm", "realm_id": 4}
+    (mail,) = queued(zops, "email_senders")
+    today = datetime.now(UTC).date()
+    assert mail["context"].pop("event_date") in {str(today), str(today - timedelta(days=1))}
+    assert mail == {
+        "template_prefix": "zerver/emails/realm_deactivated",
+        "to_user_ids": None,
+        "to_emails": ["owner@small.example.test"],
+        "from_name": None,
+        "from_address": "SUPPORT",
+        "language": "de",
+        "context": {
+            "realm_name": "Small Realm",
+            "acting_user": False,
+            "initiated_deactivation": False,
+            "data_already_deleted": True,
+            "scheduled_deletion_date": None,
+        },
+        "realm_id": 4,
+    }
+    assert done["owners_mailed"] == 1
+
+
+def queued(zops: Zops, queue: str) -> list[dict[str, Any]]:
+    """The events in a queue."""
+    return [event["event"] for event in zops("--json", "queue", "peek", queue).json()["events"]]
+
+
+def test_dates_in_a_mail_are_those_of_the_owner(
+    sqlite_database: Database,
+    context_of: Callable[..., Context],
+    make_realm: Callable[[Database, str], int],
+) -> None:
+    realm_id = make_realm(sqlite_database, "acme")
+    context = context_of(sqlite_database, external_host="chat.test")
+    with sqlite_database.begin() as connection, closing(Outbox()) as outbox:
+        realm = find_realm(connection, f"id:{realm_id}")
+        now = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+        connection.execute(sa.update(zerver_userprofile).values(timezone="Asia/Tokyo"))
+        mail_owners(Work(context, connection, now, outbox), realm, now + timedelta(days=1))
+        connection.execute(sa.update(zerver_userprofile).values(timezone="Nowhere/Land"))
+        mail_owners(Work(context, connection, now, outbox), realm, None)
+        mails = list(outbox.events_of("email_senders"))
+
+    dates = [
+        (mail["context"]["event_date"], mail["context"]["scheduled_deletion_date"])
+        for mail in mails
     ]
+    assert dates == [("2026-03-02", "2026-03-03"), ("2026-03-01", None)]
+    assert {mail["from_name"] for mail in mails} == {"chat.test account security"}
+
+
+def test_without_a_server_nobody_mails(
+    zops_here: Runner, database: Database, realm_id: int
+) -> None:
+    words = ("--json", "realm", "deactivate", "acme", "--email-owners")
+    zops_here(*words, check=False).assert_refused("no-server")
+    assert not realm_row(database, realm_id)["deactivated"]

@@ -9,10 +9,13 @@ import pytest
 from tests.zops_realm.normalized_rows import added, all_rows, changed, normalized
 from tests.zops_realm.realm_state import audit, realm_row, rows
 from tests.zops_realm.sessions_of_django import log_in, sessions
+from zcore.testing.plugins import hooks
+from zops_realm.realm_subdomain import SubdomainRequest, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zcore import Change, Context
     from zcore.database import Database
     from zcore.testing.commands import Runner
 
@@ -60,6 +63,23 @@ def test_the_former_place_redirects(
 
     again = realm_row(database, moved["placeholder_id"])
     assert again["deactivated_redirect"] == "https://daughters.chat.test"
+
+
+def test_plugins_are_told(
+    sqlite_database: Database, context_of: Callable[..., Context], make_realm: Callable[..., int]
+) -> None:
+    """Of the one that stays: that it is new. Nobody has seen it active."""
+    realm_id = make_realm(sqlite_database, "acme")
+    told: list[Change] = []
+    listener = hooks(zops_committed=lambda change: told.append(change))
+    context = context_of(sqlite_database, {"x": listener}, external_host="chat.test")
+
+    moved = run(context, SubdomainRequest(realm="acme", string_id="sons"))
+
+    assert [(change.kind, change.realm_id, change.string_id) for change in told] == [
+        ("realm.subdomain_changed", realm_id, "sons"),
+        ("realm.created", moved.data["placeholder_id"], "acme"),
+    ]
 
 
 def test_the_one_that_stays_is_whole_but_for_people(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from zops_realm.user_identity import change_email, change_name
 from zops_realm.user_password import change_password
 from zops_realm.user_reactivate import reactivate_user
 from zops_realm.user_role import change_role
+from zops_realm.user_target import account_at, update_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,6 +234,7 @@ def test_change_email(world: World, is_shown: bool) -> None:
     with pytest.raises(Refused) as error:
         change_email(world.context, "acme", "new@a.test", GUS.upper())
     assert error.value.code == "email-taken"
+    assert f"{GUS} (id {world.ids[GUS]})" in error.value.message
 
 
 @pytest.mark.parametrize("rotate", [False, True])
@@ -263,6 +266,45 @@ def test_the_last_owner_stays(zops_here: Zops, world: World, words: tuple[str, .
     zops_here(*command, env=host, check=False).assert_refused("last-owner")
 
     assert world.changed_tables() == set()
+
+
+def test_of_two_owners_who_go_at_once_one_stays(
+    postgres_database: Database,
+    context_of: Callable[[Database], Context],
+    make_realm: Callable[[Database, str], int],
+    make_user: Callable[[Database, int, str, Role], int],
+) -> None:
+    make_user(postgres_database, make_realm(postgres_database, "acme"), MO, Role.OWNER)
+    refused: list[str] = []
+
+    def leave() -> None:
+        try:
+            change_role(context_of(postgres_database), "acme", MO, Role.MEMBER)
+        except Refused as error:
+            refused.append(error.code)
+
+    other = threading.Thread(target=leave)
+    with account_at(context_of(postgres_database), "acme", OLIVE) as target:
+        target.require_other_owner("deactivate")
+        other.start()
+        _wait_for_a_lock(postgres_database, other)
+        assert target.work is not None
+        update_user(target.work, target.user.user_id, is_active=False)
+    other.join()
+
+    assert refused == ["last-owner"]
+
+
+def _wait_for_a_lock(database: Database, other: threading.Thread) -> None:
+    """Until `other` waits for somebody else's transaction, or is through."""
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while other.is_alive():
+        with database.read() as connection:
+            if connection.scalar(waiting):
+                return
 
 
 def test_the_bots_of_the_server_stay(zops_on_sqlite: Zops) -> None:

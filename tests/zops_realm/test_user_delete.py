@@ -8,10 +8,16 @@ import pytest
 import sqlalchemy as sa
 
 from tests.zops_realm.normalized_rows import all_rows
+from tests.zops_realm.sessions_of_django import log_in
 from zcore.organizations.inserts import insert_returning_id, insert_rows
 from zcore.schema import tables
+from zcore.testing.plugins import hooks
+from zops_realm.user_delete import delete_user
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zcore import Change, Context
     from zcore.database import Database
     from zcore.testing.commands import Zops
 
@@ -102,6 +108,36 @@ def test_the_log_keeps_what_happened_but_not_to_whom(
     assert [row["event_type"] for row in log[-3:]] == [124, 103, 107]
     assert log[-3]["extra_data"] == {}
     assert log[-2]["extra_data"]["10"]["11"]["400"] == 0
+
+
+def test_plugins_are_told_once(
+    sqlite_with_mo: Zops, sqlite_database: Database, context_of: Callable[..., Context]
+) -> None:
+    mo = row_of(sqlite_database, "zerver_userprofile", "delivery_email", "mo@a.test")
+    sqlite_with_mo("create-user", "bo@a.test", "Bo Bot", "-r", "acme", "--no-password", "--bare")
+    bot = row_of(sqlite_database, "zerver_userprofile", "delivery_email", "bo@a.test")["id"]
+    users = tables["zerver_userprofile"]
+    with sqlite_database.begin() as connection:
+        of_mo = {"is_bot": True, "bot_type": 1, "bot_owner_id": mo["id"]}
+        connection.execute(sa.update(users).where(users.c.id == bot).values(**of_mo))
+    log_in(sqlite_database, mo["id"], "here")
+    told: list[Change] = []
+    listener = hooks(zops_committed=lambda change: told.append(change))
+    context = context_of(sqlite_database, {"x": listener}, external_host="chat.test")
+
+    delete_user(context, "acme", "mo@a.test", is_sure=True)
+
+    assert [(change.kind, change.user_ids) for change in told] == [
+        ("user.deactivated", (bot,)),
+        ("user.deleted", (mo["id"],)),
+    ]
+    details = dict(told[1].details)
+    assert len(details.pop("recipient_ids")) == 5  # type: ignore[arg-type]  # three channels, a group
+    assert details == {
+        "old": {name: mo[name] for name in ("email", "delivery_email", "api_key")},
+        "invitations_ended": 0,
+        "session_keys": ["here"],
+    }
 
 
 def test_it_asks_first_and_a_dry_run_counts(

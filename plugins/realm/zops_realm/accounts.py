@@ -168,7 +168,8 @@ def addresses_taken(connection: sa.Connection, realm_id: int, addresses: Sequenc
     return taken
 
 
-def _system_groups(connection: sa.Connection, realm_id: int) -> SystemGroups:
+def system_groups_of(connection: sa.Connection, realm_id: int) -> SystemGroups:
+    """Ids of the realm's system groups by name. Raises `Refused` for a realm without them."""
     groups = read_system_groups(connection, realm_id)
     if not groups:
         raise _incomplete(realm_id, "system groups (zerver_namedusergroup)")
@@ -216,7 +217,7 @@ def _join_role_groups(
         )
         for user in users
     ]
-    add_to_role_groups(connection, realm_id, _system_groups(connection, realm_id), holders)
+    add_to_role_groups(connection, realm_id, system_groups_of(connection, realm_id), holders)
 
 
 def _created_entry(realm_id: int, user: CreatedUser, now: datetime, count: RoleCount) -> AuditEntry:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from zcore import Change, Context, Refused, Result, UsageError, ZopsError
 from zcore.crash_points import crash_point
-from zcore.organizations.system_groups import read_system_groups
+from zcore.text import is_text
 from zcore.validation import require_valid
+from zops_realm.accounts import system_groups_of
 from zops_realm.changing import changing
 from zops_realm.channels import NewChannel, insert_channels, make_default
 from zops_realm.new_accounts import find_open_realm
@@ -57,7 +58,7 @@ def run(context: Context, request: ChannelRequest) -> Result:
 
 def _create(work: Work, request: ChannelRequest, realm: Realm) -> int:
     connection = work.connection
-    groups = read_system_groups(connection, realm.realm_id)
+    groups = system_groups_of(connection, realm.realm_id)
     (channel_id,) = insert_channels(connection, realm.realm_id, groups, [request.channel], work.now)
     if request.is_default:
         make_default(connection, realm.realm_id, [channel_id])
@@ -83,7 +84,14 @@ def _require_coherent(request: ChannelRequest) -> None:
 
 
 def _require_valid(context: Context, request: ChannelRequest, realm: Realm) -> None:
-    size = len(request.channel.description)
+    description = request.channel.description
+    if not is_text(description):
+        raise Refused(
+            f"the description {description!r} has characters that cannot be stored",
+            code="channel-description",
+            hint="leave them out",
+        )
+    size = len(description)
     if size > LONGEST_DESCRIPTION:
         raise Refused(
             f"the description has {size:,} characters",

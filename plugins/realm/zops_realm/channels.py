@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def find_channel(connection: sa.Connection, realm: Realm, reference: str) -> Fou
         raise Refused(
             f"there is no channel {reference!r} in {realm.name!r}",
             code="no-channel",
-            hint=f"'zops channel list {realm.string_id!r}' shows the channels that there are",
+            hint=f"'zops channel list {shlex.quote(realm.string_id)}' shows those that there are",
         )
     return FoundChannel(*row)
 

@@ -35,7 +35,7 @@ class More:
 
 
 def find_open_realm(context: Context, reference: str, *, dry_run: bool) -> Realm:
-    """The organization, when accounts can be made in it. Raises `Refused`."""
+    """The organization, when accounts and channels can be made in it. Raises `Refused`."""
     database = context.existing_database if dry_run else context.database
     if database is None:
         raise Refused(
@@ -125,11 +125,11 @@ def _refuse_closed(realm: Realm) -> None:
         raise Refused(
             f"{INTERNAL_REALM!r} is for the server's own bots",
             code="internal-realm",
-            hint="create the account in an organization of yours",
+            hint="'zops realm list' shows the other organizations",
         )
     if realm.deactivated:
         raise Refused(
             f"the organization {realm.name!r} is deactivated",
             code="realm-deactivated",
-            hint="reactivate it before creating accounts in it",
+            hint="reactivate it first, with 'zops realm reactivate'",
         )

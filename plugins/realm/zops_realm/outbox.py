@@ -6,17 +6,26 @@ import json
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
-from zcore import ZopsError
-from zcore.broker import publish_events
+from zcore import Refused, ZopsError
+from zcore.broker import is_rabbitmq, publish_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from zcore import Context
 
-SERVER_BROKERS = ("amqp", "amqps")
 NOT_TOLD = "a running server is not told: its mails about this change are not sent"
 IN_MEMORY_BYTES = 1 << 20
+
+
+def require_server_broker(context: Context, hint: str) -> None:
+    """Raise `Refused` where it is not known who has the server's queues."""
+    if not is_rabbitmq(context.settings.broker):
+        raise Refused(
+            "the mails are sent by the server, whose broker is not known",
+            code="no-broker",
+            hint=hint,
+        )
 
 
 class Outbox:
@@ -47,12 +56,12 @@ class Outbox:
         """
         if self.position() == 0 or not context.database.is_server:
             return
-        if context.settings.broker.partition("://")[0].lower() not in SERVER_BROKERS:
+        if not is_rabbitmq(context.settings.broker):
             context.console.warn(f"{NOT_TOLD} (set ZOPS_BROKER to the URL of its RabbitMQ)")
             return
         try:
             for queue in self._queues:
-                publish_events(context, queue, self._events_of(queue))
+                publish_events(context, queue, self.events_of(queue))
         except ZopsError as error:
             context.console.warn(f"{NOT_TOLD}: {error.message}")
 
@@ -60,7 +69,8 @@ class Outbox:
         """Give the file back."""
         self._lines.close()
 
-    def _events_of(self, queue: str) -> Iterator[Mapping[str, object]]:
+    def events_of(self, queue: str) -> Iterator[Mapping[str, object]]:
+        """What was put in for `queue`, in order."""
         self._lines.seek(0)
         for line in self._lines:
             name, payload = json.loads(line)

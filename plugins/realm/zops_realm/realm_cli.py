@@ -84,12 +84,14 @@ def realm_rename(reference: str, name: str, dry_run: bool) -> Result:
     metavar="N",
     help="Have the server delete what people wrote, after N days.",
 )
+@click.option("--email-owners", is_flag=True, help="Have the server mail the owners.")
 @DRY_RUN
 def realm_deactivate(
     reference: str,
     reason: str,
     redirect: str | None,
     deletion_delay_days: int | None,
+    email_owners: bool,
     dry_run: bool,
 ) -> Result:
     """Close the organization R.
@@ -108,6 +110,7 @@ def realm_deactivate(
         reason=reason,
         redirect=redirect,
         deletion_delay_days=deletion_delay_days,
+        email_owners=email_owners,
         dry_run=dry_run,
     )
     return run(current(), request)

@@ -15,6 +15,7 @@ from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entri
 from zcore.organizations.codes import DEACTIVATION_REASONS, AuditEvent
 from zcore.schema.queues import zerver_scheduledemail, zerver_scheduledemail_users
 from zcore.schema.users import zerver_userprofile
+from zops_realm.deactivation_mails import mail_owners, require_worker
 from zops_realm.realm_target import changing_realm, looking_at_realm, set_realm_columns
 from zops_realm.sessions import end_sessions
 
@@ -38,6 +39,7 @@ class DeactivationRequest:
     reason: str = DEACTIVATION_REASONS[0]
     redirect: str | None = None
     deletion_delay_days: int | None = None
+    email_owners: bool = False
     dry_run: bool = False
 
 
@@ -48,25 +50,37 @@ def run(context: Context, request: DeactivationRequest) -> Result:
     """
     if request.redirect is not None:
         require_url(request.redirect)
+    if request.email_owners:
+        require_worker(context)
     if request.dry_run:
         with looking_at_realm(context, request.realm) as (_, realm):
             _require_something_to_do(realm, request)
-            return _report(realm, request, None)
+            return _report(realm, request)
     with changing_realm(context, request.realm) as (work, realm):
         _require_something_to_do(realm, request)
-        deletion = _deletion_date(work.now, request)
+        deletion, mailed = _deletion_date(work.now, request), 0
         if request.redirect is not None:
             redirect(work.connection, realm.realm_id, request.redirect)
         if not realm.deactivated:
             _set_deletion_date(work, realm, deletion)
-            deactivate(work, realm.realm_id, realm.string_id, request.reason)
+            _deactivate(work, realm, request.reason)
             if request.deletion_delay_days == 0:
                 _delete_at_once(work, realm)
+            if request.email_owners:
+                mailed = mail_owners(work, realm, deletion)
         crash_point("realm-deactivate:before-commit")
-    return _report(realm, request, deletion)
+    return _report(realm, request, deletion, mailed)
 
 
-def deactivate(work: Work, realm_id: int, string_id: str, reason: str) -> None:
+def _deactivate(work: Work, realm: Realm, reason: str) -> None:
+    """Deactivate the organization, log everybody out, and have plugins told."""
+    write_deactivation(work, realm.realm_id, reason)
+    ended = end_sessions(work.connection, users_of(work.connection, realm.realm_id))
+    details = {"session_keys": ended}
+    work.changed(Change("realm.deactivated", realm.realm_id, realm.string_id, details=details))
+
+
+def write_deactivation(work: Work, realm_id: int, reason: str) -> None:
     """Write that an active organization is deactivated, for `reason`; its users stay active."""
     set_realm_columns(work.connection, realm_id, deactivated=True)
     counts = role_counts(work.connection, realm_id)
@@ -78,9 +92,6 @@ def deactivate(work: Work, realm_id: int, string_id: str, reason: str) -> None:
     )
     write_audit_entries(work.connection, [entry])
     _drop_scheduled_emails(work.connection, realm_id)
-    ended = end_sessions(work.connection, users_of(work.connection, realm_id))
-    details = {"session_keys": ended}
-    work.changed(Change("realm.deactivated", realm_id, string_id, details=details))
 
 
 def users_of(connection: sa.Connection, realm_id: int) -> set[int]:
@@ -116,7 +127,8 @@ def require_url(url: str) -> None:
 
 
 def _require_something_to_do(realm: Realm, request: DeactivationRequest) -> None:
-    only_redirect = request.redirect is not None and request.deletion_delay_days is None
+    more = request.deletion_delay_days is not None or request.email_owners
+    only_redirect = request.redirect is not None and not more
     if realm.deactivated and not only_redirect:
         raise Refused(
             f"the organization {realm.name!r} is deactivated already",
@@ -148,13 +160,19 @@ def _drop_scheduled_emails(connection: sa.Connection, realm_id: int) -> None:
     connection.execute(sa.delete(emails).where(emails.c.realm_id == realm_id))
 
 
-def _report(realm: Realm, request: DeactivationRequest, deletion: datetime | None) -> Result:
+def _report(
+    realm: Realm,
+    request: DeactivationRequest,
+    deletion: datetime | None = None,
+    mailed: int = 0,
+) -> Result:
     data: dict[str, object] = {
         "realm_id": realm.realm_id,
         "string_id": realm.string_id,
         "reason": None if realm.deactivated else request.reason,
         "redirect": request.redirect,
         "scheduled_deletion_date": deletion.isoformat() if deletion else None,
+        "owners_mailed": mailed,
     }
     done = "would deactivate" if request.dry_run else "deactivated"
     text = f"{done} {realm.name!r} (id {realm.realm_id})"
@@ -164,6 +182,8 @@ def _report(realm: Realm, request: DeactivationRequest, deletion: datetime | Non
         text += f"; its visitors are sent to {request.redirect}"
     if request.deletion_delay_days is not None:
         text += f"; the server deletes what is in it after {request.deletion_delay_days} days"
+    if mailed:
+        text += f"; asked the server to mail {mailed} {'owner' if mailed == 1 else 'owners'}"
     if request.dry_run:
         return Result(data | {"dry_run": True}, text=f"{text}; nothing was written")
     return Result(data, text=text)

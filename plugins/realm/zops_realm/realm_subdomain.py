@@ -16,7 +16,7 @@ from zcore.schema.realms import zerver_realm
 from zcore.validation import require_valid
 from zops_realm.auth_methods import known_backends
 from zops_realm.empty_realm import EmptyRealm, insert_empty_realm
-from zops_realm.realm_deactivate import deactivate, redirect, require_url, users_of
+from zops_realm.realm_deactivate import redirect, require_url, users_of, write_deactivation
 from zops_realm.realm_target import changing_realm, looking_at_realm, set_realm_columns
 from zops_realm.sessions import end_sessions
 
@@ -135,7 +135,7 @@ def _leave_placeholder(work: Work, realm: Realm, url: str) -> int:
     empty = EmptyRealm(realm.name, realm.string_id, names)
     placeholder, _ = insert_empty_realm(work.connection, empty, work.now)
     work.changed(Change("realm.created", placeholder.realm_id, realm.string_id))
-    deactivate(work, placeholder.realm_id, realm.string_id, REASON)
+    write_deactivation(work, placeholder.realm_id, REASON)
     redirect(work.connection, placeholder.realm_id, url)
     return placeholder.realm_id
 

@@ -19,6 +19,8 @@ from zops_realm.sessions import end_sessions
 from zops_realm.user_target import account_at
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from zops_realm.changing import Work
     from zops_realm.user_target import Target
 
@@ -36,7 +38,7 @@ def deactivate_user(context: Context, realm: str, user: str, *, dry_run: bool = 
         target.require_other_owner("deactivate")
         bots = active_bots(target)
         if target.work is not None:
-            deactivate(target.work, target)
+            _deactivate(target.work, target)
             crash_point("user-deactivate:before-commit")
     return _report(target, bots)
 
@@ -53,19 +55,24 @@ def active_bots(target: Target) -> dict[int, str]:
     return dict(target.connection.execute(owned.order_by(users.id)).all())
 
 
-def deactivate(work: Work, target: Target) -> None:
+def _deactivate(work: Work, target: Target) -> None:
     """Write that the account and its bots are deactivated, and have plugins told."""
     realm = target.realm
     user_ids = (*active_bots(target), target.user.user_id)
+    details = write_deactivation(work, realm.realm_id, user_ids)
+    work.changed(Change("user.deactivated", realm.realm_id, realm.string_id, user_ids, details))
+
+
+def write_deactivation(work: Work, realm_id: int, user_ids: Sequence[int]) -> Mapping[str, object]:
+    """Write that accounts are deactivated. Returns what a change tells of it."""
     for user_id in user_ids:
-        set_active(work, realm.realm_id, user_id, is_active=False)
+        set_active(work, realm_id, user_id, is_active=False)
     drop_scheduled_emails(work.connection, user_ids)
     ended = sum(end_invitations_by(work.connection, user_id, work.now) for user_id in user_ids)
-    details = {
+    return {
         "invitations_ended": ended,
         "session_keys": end_sessions(work.connection, user_ids),
     }
-    work.changed(Change("user.deactivated", realm.realm_id, realm.string_id, user_ids, details))
 
 
 def set_active(work: Work, realm_id: int, user_id: int, *, is_active: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from zcore import Context, Refused, Result
+from zcore import Change, Context, Refused, Result
 from zcore.crash_points import crash_point
 from zcore.identifiers import random_api_key, random_uuid, unusable_password
 from zcore.organizations.codes import AuditEvent, RecipientType, Role
@@ -25,7 +25,7 @@ from zcore.schema.users import zerver_userprofile
 from zops_realm.reports import report
 from zops_realm.scheduled_emails import drop_scheduled_emails
 from zops_realm.sessions import end_sessions
-from zops_realm.user_deactivate import deactivate
+from zops_realm.user_deactivate import active_bots, write_deactivation
 from zops_realm.user_target import account_at, note_in_log, tell_change, update_user
 
 if TYPE_CHECKING:
@@ -163,8 +163,7 @@ def _messages(target: Target) -> int:
 def _delete(work: Work, target: Target, address: str) -> None:
     user, connection = target.user, work.connection
     recipient_ids = _subscribed(connection, user.user_id)
-    if user.is_active:
-        deactivate(work, target)
+    details = _deactivate(work, target)
     for table, mine in list(_own_rows(connection, user.user_id)):
         connection.execute(sa.delete(table).where(mine))
     drop_scheduled_emails(connection, [user.user_id])
@@ -176,12 +175,21 @@ def _delete(work: Work, target: Target, address: str) -> None:
         "delivery_email": user.delivery_email,
         "api_key": user.api_key,
     }
-    details = {
-        "old": former,
-        "recipient_ids": recipient_ids,
-        "session_keys": end_sessions(connection, [user.user_id]),
-    }
-    tell_change(work, target, "user.deleted", details)
+    tell_change(
+        work, target, "user.deleted", details | {"old": former, "recipient_ids": recipient_ids}
+    )
+
+
+def _deactivate(work: Work, target: Target) -> dict[str, object]:
+    """Deactivate the account and its bots. Returns what the change tells of the account."""
+    user, realm = target.user, target.realm
+    if not user.is_active:
+        return {"session_keys": end_sessions(work.connection, [user.user_id])}
+    bots = tuple(active_bots(target))
+    details = write_deactivation(work, realm.realm_id, (*bots, user.user_id))
+    if bots:
+        work.changed(Change("user.deactivated", realm.realm_id, realm.string_id, bots))
+    return dict(details)
 
 
 def _subscribed(connection: sa.Connection, user_id: int) -> list[int]:

@@ -12,7 +12,9 @@ from zcore.organizations.codes import (
     AuditEvent,
     EmailVisibility,
 )
+from zcore.text import is_text
 from zcore.validation import find_problems, refuse
+from zops_realm.accounts import find_account
 from zops_realm.reports import report
 from zops_realm.rules.emails import normalized
 from zops_realm.rules.full_names import comparable
@@ -56,6 +58,8 @@ def change_email(
         if former == email:
             raise Refused(f"the address of {target.user.shown} is that already", code="email-same")
         own = email.lower() in (former.lower(), target.user.email.lower())
+        if not own:
+            _refuse_taken(target, email)
         passed = frozenset({"email-taken"} if own else ())
         _require_valid(context, target, "user.email", email, passed)
         if target.work is not None:
@@ -64,6 +68,19 @@ def change_email(
     what = f"the address of {target.user.shown} to {email}"
     more = {"old_email": former, "email": email}
     return report(target, ("changed", "would change"), what, more)
+
+
+def _refuse_taken(target: Target, email: str) -> None:
+    """Say whose address it is, when it is another account's."""
+    other = (
+        find_account(target.connection, target.realm.realm_id, email) if is_text(email) else None
+    )
+    if other is not None:
+        raise Refused(
+            f"the address {email} is that of another account: {other.email} (id {other.user_id})",
+            code="email-taken",
+            hint="use another address",
+        )
 
 
 def _change_email(work: Work, target: Target, email: str) -> None:

@@ -18,7 +18,7 @@ from zcore.schema.users import zerver_userprofile
 from zcore.validation import refuse
 from zops_realm.accounts import MADE_BY_OTHERS, no_account, user_condition
 from zops_realm.new_accounts import find_open_realm
-from zops_realm.outbox import SERVER_BROKERS
+from zops_realm.outbox import require_server_broker
 from zops_realm.reset_links import Resetting, reset_link
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(context: Context, request: ResetRequest) -> Result:
     url = _url(context, realm)
     secret_key = _secret_key(context)
     if not request.show:
-        _require_broker(context)
+        require_server_broker(context, NO_BROKER_HINT)
     with context.database.read() as connection:
         receivers = _receivers(connection, request, realm)
     now = datetime.now(UTC)
@@ -94,15 +94,6 @@ def _secret_key(context: Context) -> str:
             hint=NO_KEY_HINT,
         )
     return secret_key
-
-
-def _require_broker(context: Context) -> None:
-    if context.settings.broker.partition("://")[0].lower() not in SERVER_BROKERS:
-        raise Refused(
-            "the mails are sent by the server, whose broker is not known",
-            code="no-broker",
-            hint=NO_BROKER_HINT,
-        )
 
 
 def _receivers(

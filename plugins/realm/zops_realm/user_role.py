@@ -16,9 +16,10 @@ from zcore.organizations.codes import (
     AuditEvent,
     Role,
 )
-from zcore.organizations.system_groups import FULL_MEMBERS, GROUPS_OF_ROLE, read_system_groups
+from zcore.organizations.system_groups import FULL_MEMBERS, GROUPS_OF_ROLE
 from zcore.schema.groups import zerver_usergroupmembership
 from zcore.schema.realms import zerver_realm
+from zops_realm.accounts import system_groups_of
 from zops_realm.reports import report
 from zops_realm.user_target import account_at, note_in_log, tell_change, update_user
 
@@ -65,7 +66,7 @@ def _change(work: Work, target: Target, role: Role) -> None:
 
 def _change_groups(work: Work, target: Target, role: Role) -> None:
     """Out of the group of the former role into that of the new one; full members come last."""
-    groups = read_system_groups(work.connection, target.realm.realm_id)
+    groups = system_groups_of(work.connection, target.realm.realm_id)
     former = GROUPS_OF_ROLE[Role(target.user.role)]
     present = GROUPS_OF_ROLE[role]
     _leave(work, target, groups[former[0]])

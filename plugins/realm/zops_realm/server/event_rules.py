@@ -87,8 +87,12 @@ EVENT_RULES: dict[str, tuple[Rule, ...]] = {
     "user.role_changed": (account_events.role_changed,),
     "user.email_changed": (account_events.email_changed,),
     "user.name_changed": (account_events.name_changed,),
-    # that it is not active has been told before; the server leaves the rest to the next reload
-    "user.deleted": (account_events.name_changed, account_events.email_changed),
+    # the server tells of the first and leaves the rest to the next reload
+    "user.deleted": (
+        account_events.deactivated,
+        account_events.name_changed,
+        account_events.email_changed,
+    ),
     "channel.created": (_new_channels,),
     "channel.subscribed": (_new_subscribers,),
 }

@@ -31,6 +31,20 @@ if TYPE_CHECKING:
 # is quicker for all.
 MOST_ACCOUNTS = 100
 LIFETIME = "up to 7 days, or until its cache is flushed (scripts/setup/flush-memcached)"
+# After these the server's worker sends the mobile push service the new numbers of accounts.
+COUNTED = frozenset(
+    {
+        "realm.created",
+        "realm.deactivated",
+        "realm.reactivated",
+        "user.created",
+        "user.deactivated",
+        "user.reactivated",
+        "user.role_changed",
+        "user.deleted",
+    }
+)
+DEFERRED_WORK = "deferred_work"
 # What the server goes on showing, by kind of change. Of kinds that are not here it shows nothing.
 STALE = {
     "realm.deactivated": "the organization as active",
@@ -57,7 +71,8 @@ def tell(change: Change, context: Context) -> None:
 
     Raises nothing that is an error of ours: what could not be told is warned of.
     """
-    cached, announced = change.kind in CACHE_RULES, change.kind in EVENT_RULES
+    cached, shown = change.kind in CACHE_RULES, change.kind in EVENT_RULES
+    announced = shown or _is_counted(change, context)
     if not (cached or announced) or not context.database.is_server:
         return
     what = STALE.get(change.kind, "")
@@ -66,15 +81,19 @@ def tell(change: Change, context: Context) -> None:
         unknown["memcached"] = _still_cached(what)
     elif cached:
         _warn_unless_told(change, context, _forget, _still_cached(what))
-    if announced and not is_rabbitmq(context.settings.broker):
+    if announced and is_rabbitmq(context.settings.broker):
+        _warn_unless_told(change, context, _announce, _still_shown(what) if shown else "")
+    elif shown:
         unknown["RabbitMQ"] = _still_shown(what)
-    elif announced:
-        _warn_unless_told(change, context, _announce, _still_shown(what))
     if unknown and what:
         context.console.note(
             f"the server was not told, its {' and '.join(unknown)} being unknown to zops: "
             + "; ".join(unknown.values())
         )
+
+
+def _is_counted(change: Change, context: Context) -> bool:
+    return context.settings.push_service and change.kind in COUNTED
 
 
 def _warn_unless_told(
@@ -85,7 +104,7 @@ def _warn_unless_told(
         tell_it(change, context)
     except ZopsError as error:
         reason = f"{error.message} ({error.hint})" if error.hint else error.message
-        if change.kind in STALE:
+        if change.kind in STALE and otherwise:
             context.console.warn(f"{reason}; {otherwise}")
         else:
             context.console.debug(reason)
@@ -122,14 +141,20 @@ def _forget(change: Change, context: Context) -> None:
 
 
 def _announce(change: Change, context: Context) -> None:
-    """Publish to Tornado what clients are to hear of the change.
+    """Publish to Tornado what clients are to hear of the change, and to the server's worker.
 
-    Raises `Refused` where that would be too much or it is not known which Tornado, `Unreachable`
-    when the broker cannot be reached.
+    Raises `Refused` where it would be too much for clients or it is not known which Tornado,
+    `Unreachable` when the broker cannot be reached.
     """
+    if _is_counted(change, context):
+        event = {"type": "push_bouncer_update_for_realm", "realm_id": change.realm_id}
+        _publish(context, {DEFERRED_WORK: [encode_event(event)]})
     if len(change.user_ids) > MOST_ACCOUNTS:
         raise Refused(f"no events for more than {MOST_ACCOUNTS} accounts at once")
-    bodies = _bodies(change, context)
+    _publish(context, _bodies(change, context))
+
+
+def _publish(context: Context, bodies: Mapping[str, list[bytes]]) -> None:
     if not bodies:
         return
     with closing(open_broker(context)) as broker:
