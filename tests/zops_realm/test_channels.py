@@ -103,9 +103,11 @@ def test_kinds_of_channels(
         ("x" * 61, "channel-name-length"),
         ("a\x07b", "channel-name-characters"),
         ("GENERAL", "channel-name-taken"),
+        ("ÜBER", "channel-name-taken"),
     ],
 )
 def test_names_that_are_refused(context: Context, database: Database, name: str, code: str) -> None:
+    create(context, "über")
     before = all_rows(database)
 
     with pytest.raises(Refused) as error:

@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
+from zcore.schema.users import zerver_userprofile
 from zops_realm.reset_links import Resetting, reset_link
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zcore.database import Database
     from zcore.testing.commands import Zops
 
 SEND = ("user", "send-password-reset", "-r", "acme")
@@ -71,6 +74,20 @@ def test_links_to_hand_out(zops_with_key: Zops) -> None:
 
     assert links.keys() == {"o@a.test", "mo@a.test"}
     assert all(link.startswith(URL) for link in links.values())
+
+
+def test_only_those_who_never_logged_in(zops_with_key: Zops, sqlite_database: Database) -> None:
+    users = zerver_userprofile
+    with sqlite_database.begin() as connection:
+        mo = users.c.delivery_email == "mo@a.test"
+        connection.execute(sa.update(users).where(mo).values(tos_version=None))
+
+    only = ("--all-users", "--only-never-logged-in")
+    counted = zops_with_key("--json", *SEND, *only, "--show", "--dry-run").json()
+    links = zops_with_key("--json", *SEND, *only, "--show").json()["links"]
+
+    assert (counted["to_send"], counted["sent"], "links" in counted) == (1, 0, False)
+    assert links.keys() == {"o@a.test"}
 
 
 @pytest.mark.parametrize(

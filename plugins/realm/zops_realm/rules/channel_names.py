@@ -48,16 +48,13 @@ def not_taken(values: Sequence[str], context: Validation) -> Iterator[Problem]:
         return
     import sqlalchemy as sa
 
-    from zcore.organizations.addresses import in_upper_case
     from zcore.schema.channels import zerver_stream
 
     streams = zerver_stream.c
     with context.database.read() as connection:
+        # All of them: SQLite knows capitals only in ASCII, and there are never many.
         chosen = sa.select(streams.name, streams.deactivated).where(
-            streams.realm_id == context.realm_id,
-            sa.func.upper(streams.name).in_(
-                in_upper_case(connection, (value.strip() for value in values))
-            ),
+            streams.realm_id == context.realm_id
         )
         taken = {name.lower(): archived for name, archived in connection.execute(chosen)}
     for index, value in enumerate(values):
