@@ -57,6 +57,7 @@ class Acme:
             streams = sa.select(zerver_stream.c.id).where(zerver_stream.c.realm_id == self.realm_id)
             self.streams = list(connection.scalars(streams.order_by(zerver_stream.c.id)))
         self.everybody = sorted([self.olive, self.mo, self.gus])
+        self.host: str | None = "h.test:8443"
 
     def change(self, table: sa.Table, number: int, **values: object) -> None:
         """Change columns of a row."""
@@ -92,7 +93,7 @@ class Acme:
         """The events of a change, each with those who get it."""
         change = Change(kind, self.realm_id, "acme", user_ids, details)
         with self.database.read() as connection:
-            notices = list(notices_of(change, Organization(connection, change)))
+            notices = list(notices_of(change, Organization(connection, change, self.host)))
         return [(dict(notice.event), list(notice.users)) for notice in notices]
 
     def told_of_person(self, kind: str, *user_ids: int, **details: object) -> list[object]:
@@ -243,10 +244,23 @@ def test_guests_hear_little_of_users_that_they_may_not_see(acme: Acme) -> None:
     acme.change(
         zerver_realm, acme.realm_id, can_access_all_users_group_id=acme.groups["role:members"]
     )
+    renamed = {"user_id": acme.mo, "full_name": "Mo Lee"}
+    assert acme.told_of_person("user.name_changed", acme.mo) == [(renamed, acme.everybody)]
+    for stream_id in acme.streams:  # nothing that they share is left
+        acme.leave(acme.gus, stream_id)
     without_gus = sorted([acme.olive, acme.mo])
-    assert acme.told_of_person("user.name_changed", acme.mo)[0][1] == without_gus  # type: ignore[index]
+    assert acme.told_of_person("user.name_changed", acme.mo) == [(renamed, without_gus)]
     assert acme.told_of_person("user.name_changed", acme.gus)[0][1] == acme.everybody  # type: ignore[index]
     assert acme.told("user.reactivated", acme.mo)[0][1] == without_gus
+
+    (_, seers), (event, others) = acme.told("user.created", acme.mo)[:2]
+    assert (seers, others, event["inaccessible_user"]) == (without_gus, [acme.gus], True)
+    shown = event["person"]
+    assert (shown["user_id"], shown["email"]) == (acme.mo, f"user{acme.mo}@acme.h.test")
+    assert "Mo" not in str(shown.values())
+    acme.host = None
+    assert acme.told("user.created", acme.mo)[1][0]["type"] == "user_group"
+
     acme.change(zerver_userprofile, acme.mo, is_active=False)
     left = [membership("remove_members", acme.groups[name], acme.mo) for name in MEMBER_GROUPS]
     assert acme.told("user.deactivated", acme.mo)[1:] == sorted(

@@ -14,10 +14,11 @@ from zops_realm.server.audience import (
     human_administrators,
     sees_address,
     who_manage,
+    who_miss,
     who_see,
 )
 from zops_realm.server.details import ended_invitations, old_value
-from zops_realm.server.event_json import GRAVATAR, avatar, gravatar_url, person
+from zops_realm.server.event_json import GRAVATAR, avatar, gravatar_url, person, unknown_person
 from zops_realm.server.notices import Notice
 
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ def name_changed(_: Change, now: Organization) -> Iterator[Notice]:
 
 
 def _appearance(now: Organization, account: Account) -> Iterator[Notice]:
-    """A new account, to those who may know its address and then to those who may not."""
+    """A new account, to those who may know its address and then to those who may not.
+
+    Whoever may not see the account at all is told that there is somebody.
+    """
     audiences: dict[bool, list[Viewer]] = defaultdict(list)
     for viewer in who_see(now, account):
         audiences[sees_address(viewer, account)].append(viewer)
@@ -100,6 +104,10 @@ def _appearance(now: Organization, account: Account) -> Iterator[Notice]:
             shown = person(account, viewers[0])
             users = [viewer.id for viewer in viewers]
             yield Notice.to(users, type="realm_user", op="add", person=shown)
+    if now.host is not None:
+        shown = unknown_person(account, now.host)
+        users = sorted(who_miss(now, account))
+        yield Notice.to(users, type="realm_user", op="add", person=shown, inaccessible_user=True)
 
 
 def _update(now: Organization, account: Account, **values: object) -> Notice:

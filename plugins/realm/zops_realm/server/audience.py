@@ -1,7 +1,7 @@
 """Who may hear of what: the accounts that an event goes to.
 
-Where guests see only the users that they share something with, they are told nothing here: what
-they share is not looked for, and they learn the rest when they reload.
+Where guests see only the users that they share something with, that is taken to be a channel: who
+has written to whom is not looked for, and they learn the rest when they reload.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ def who_see(now: Organization, account: Account) -> list[Viewer]:
     """Those who see that `account` exists."""
     if account.is_bot or not now.hides_users_from_guests:
         return now.viewers
-    return [viewer for viewer in now.viewers if not viewer.is_guest or viewer.id == account.id]
+    near = {account.id}.union(
+        *(one.subscribers for one in now.channels.values() if account.id in one.subscribers)
+    )
+    return [viewer for viewer in now.viewers if not viewer.is_guest or viewer.id in near]
 
 
 def sees_address(viewer: Viewer, account: Account) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from zcore.organizations.codes import Role
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 GRAVATAR = "G"  # `avatar_source` of accounts whose picture Gravatar knows
+UNKNOWN_AVATAR = "/static/images/unknown-user-avatar.png"  # a file of every server
 MEDIUM_PIXELS = 500
 # `stream_post_policy`, an older way to say who may write, by the system group that may
 POST_POLICIES = {EVERYONE: 1, ADMINISTRATORS: 2, FULL_MEMBERS: 3, MODERATORS: 4}
@@ -79,6 +81,27 @@ def person(account: Account, viewer: Viewer) -> Json:
         "date_joined": account.date_joined.isoformat(timespec="minutes"),
         "delivery_email": account.delivery_email if sees_address(viewer, account) else None,
         "avatar_url": gravatar_url(account),
+        "profile_data": {},
+    }
+
+
+def unknown_person(account: Account, host: str) -> Json:
+    """What those are shown of a human account who may not see it; `host` is the organization's."""
+    return {
+        "email": f"user{account.id}@{host}",
+        "user_id": account.id,
+        "avatar_version": 1,
+        "is_admin": False,
+        "is_owner": False,
+        "is_guest": False,
+        "role": int(Role.MEMBER),
+        "is_bot": False,
+        "full_name": "Unknown user",
+        "timezone": "",
+        "is_active": True,
+        "date_joined": datetime.fromtimestamp(0, UTC).isoformat(),
+        "delivery_email": None,
+        "avatar_url": UNKNOWN_AVATAR,
         "profile_data": {},
     }
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from zcore.organizations.codes import Role
 from zcore.organizations.group_settings import REALM_GROUP_SETTINGS
+from zcore.organizations.hosts import display_email_host
 from zcore.organizations.system_groups import (
     EVERYONE,
     GROUP_PERMISSIONS,
@@ -103,12 +104,18 @@ class Channel:
 
 
 class Organization:
-    """The organization that `change` is about."""
+    """The organization that `change` is about.
 
-    def __init__(self, connection: sa.Connection, change: Change) -> None:
+    `host` is its own, without a port; None where the server's, `external_host`, is not known.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, change: Change, external_host: str | None = None
+    ) -> None:
         self._connection = connection
         self._change = change
         self.realm_id = change.realm_id
+        self.host = external_host and display_email_host(change.string_id, external_host)
 
     @cached_property
     def accounts(self) -> list[Account]:

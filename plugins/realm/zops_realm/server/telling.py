@@ -35,6 +35,7 @@ LIFETIME = "up to 7 days, or until its cache is flushed (scripts/setup/flush-mem
 COUNTED = frozenset(
     {
         "realm.created",
+        "realm.imported",
         "realm.deactivated",
         "realm.reactivated",
         "user.created",
@@ -168,7 +169,8 @@ def _bodies(change: Change, context: Context) -> Mapping[str, list[bytes]]:
     """The events of the change, by queue and in order."""
     bodies: dict[str, list[bytes]] = defaultdict(list)
     with context.database.read() as connection:
-        notices = list(notices_of(change, Organization(connection, change)))
+        now = Organization(connection, change, context.settings.external_host)
+        notices = list(notices_of(change, now))
     queues = organization_queues(context.settings, change.string_id) if notices else []
     for notice in notices:
         for queue, users in _shares(notice, queues).items():
