@@ -171,3 +171,11 @@ def test_a_new_organization_that_nobody_could_log_in_to_is_refused(
     zops_on_sqlite("--json", *CREATE, "--auth-method", name, check=False).assert_refused(code)
 
     assert rows(sqlite_database, "zerver_realm") == []
+
+
+def test_it_is_told_with_everything_else_that_is_wrong(zops_on_sqlite: Zops) -> None:
+    words = ("create-realm", "A", "no address", "Al Lee", "--no-password", "--auth-method=dev")
+
+    refused = zops_on_sqlite("--json", *words, check=False).assert_refused()
+
+    assert refused.codes() >= {"email-syntax", "auth-last"}

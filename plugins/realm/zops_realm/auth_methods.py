@@ -10,7 +10,7 @@ from zcore import AuthBackend, Context, Refused
 from zcore.schema.realms import zerver_realmauthenticationmethod
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from zcore.plugins import Plugins
 
@@ -38,11 +38,16 @@ def enabled_methods(connection: sa.Connection, realm_id: int) -> list[str]:
     return list(connection.scalars(chosen))
 
 
+def has_way_in(enabled: Iterable[str], known: Mapping[str, AuthBackend]) -> bool:
+    """Can somebody log in, in production, in one of the ways that are `enabled`?"""
+    return any(name not in known or not known[name].only_development for name in enabled)
+
+
 def require_way_in(
     enabled: Collection[str], known: dict[str, AuthBackend], organization: str
 ) -> None:
     """Raise `Refused` when nobody could log in to `organization` in production."""
-    if any(name not in known or not known[name].only_development for name in enabled):
+    if has_way_in(enabled, known):
         return
     rest = f": {', '.join(enabled)} is for development" if enabled else ""
     raise Refused(

@@ -15,7 +15,7 @@ from zcore.organizations.hosts import realm_url
 from zcore.schema.realms import zerver_realmauditlog
 from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Person, create_accounts
-from zops_realm.auth_methods import known_backends, note_linking, require_way_in, stored_name
+from zops_realm.auth_methods import known_backends, note_linking, stored_name
 from zops_realm.changing import Work, changing
 from zops_realm.empty_realm import EmptyRealm, insert_empty_realm
 from zops_realm.rules.emails import normalized
@@ -82,6 +82,7 @@ def _require_valid(context: Context, request: RealmRequest) -> None:
         "user.full_name": [request.full_name],
         "user.password": request.password.texts,
         "realm.auth_method": request.auth_methods,
+        "realm.auth_methods": [request.auth_methods] if request.auth_methods else [],
     }
     require_valid(
         context,
@@ -90,9 +91,6 @@ def _require_valid(context: Context, request: RealmRequest) -> None:
         allow=request.allow,
         dry_run=request.dry_run,
     )
-    if request.auth_methods:
-        known = known_backends(context.plugins)
-        require_way_in(_enabled(context, request), known, repr(request.name))
 
 
 def _enabled(context: Context, request: RealmRequest) -> tuple[str, ...]:
@@ -124,7 +122,8 @@ def create(work: Work, request: RealmRequest, password: str) -> CreatedRealm:
         realm_creation=True,
         bare=request.bare,
     )
-    work.changed(Change("realm.created", realm.realm_id, request.string_id))
+    details = {"bare": request.bare}
+    work.changed(Change("realm.created", realm.realm_id, request.string_id, details=details))
     crash_point("create-realm:before-commit")
     return CreatedRealm(realm.realm_id, owner.user_id)
 

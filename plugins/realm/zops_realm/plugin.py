@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import Check, Command, Validator, hookimpl
+from zcore import Check, Command, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
-    from zcore import AuthBackend, Change, Context, RealmCreated, UsersCreated
+    from zcore import AuthBackend, Change, Context, RealmCreated, UsersCreated, Validator
 
 zops_api = 1
 
@@ -51,110 +51,9 @@ def zops_commands() -> Iterable[Command]:
 @hookimpl
 def zops_validators() -> Iterable[Validator]:
     """One validator a rule; the name is what a message and `zops plugins show` say."""
-    rules = (
-        (
-            "subdomain-characters",
-            "realm.subdomain",
-            "subdomains:characters",
-            "a-z, 0-9 and dashes, no dash at an end",
-        ),
-        (
-            "subdomain-length",
-            "realm.subdomain",
-            "subdomains:length",
-            "3 to 40 characters, or none for the root domain",
-        ),
-        (
-            "subdomain-usable",
-            "realm.subdomain",
-            "subdomains:usable",
-            "not one that the server keeps for itself",
-        ),
-        (
-            "subdomain-reserved",
-            "realm.subdomain",
-            "subdomains:not_reserved",
-            "not a word that could be taken for the server",
-        ),
-        (
-            "subdomain-taken",
-            "realm.subdomain",
-            "subdomains:not_taken",
-            "no other organization has it",
-        ),
-        (
-            "auth-method-known",
-            "realm.auth_method",
-            "auth_methods:known",
-            "one that Zulip or a plugin has",
-        ),
-        ("realm-name-length", "realm.name", "realm_names:length", "1 to 40 characters"),
-        ("realm-name-characters", "realm.name", "realm_names:characters", "no control characters"),
-        ("email-syntax", "user.email", "emails:syntax", "an address that mail can be sent to"),
-        (
-            "email-system-bot",
-            "user.email",
-            "emails:not_system_bot",
-            "not one of the server's own bots'",
-        ),
-        (
-            "email-domain",
-            "user.email",
-            "email_policy:domain",
-            "of a domain that the organization allows",
-        ),
-        (
-            "email-disposable",
-            "user.email",
-            "email_policy:not_disposable",
-            "a lasting one, where the organization asks for that",
-        ),
-        (
-            "email-taken",
-            "user.email",
-            "emails:not_taken",
-            "no other account of the organization has it",
-        ),
-        ("full-name-length", "user.full_name", "full_names:length", "2 to 100 characters"),
-        (
-            "full-name-characters",
-            "user.full_name",
-            "full_names:characters",
-            "none that would break mentioning the person",
-        ),
-        (
-            "full-name-ending",
-            "user.full_name",
-            "full_names:ending",
-            "no ending that looks like a user's number",
-        ),
-        (
-            "full-name-unique",
-            "user.full_name",
-            "full_names:unique",
-            "unique, where the organization asks for that",
-        ),
-        ("password-length", "user.password", "passwords:length", "6 to 100 characters"),
-        ("password-strength", "user.password", "passwords:strength", "hard enough to guess"),
-        ("password-text", "user.password", "passwords:text", "text, not bytes"),
-        ("channel-name-length", "channel.name", "channel_names:length", "1 to 60 characters"),
-        (
-            "channel-name-characters",
-            "channel.name",
-            "channel_names:characters",
-            "no control characters",
-        ),
-        (
-            "channel-name-taken",
-            "channel.name",
-            "channel_names:not_taken",
-            "no other channel of the organization has it",
-        ),
-    )
-    return [
-        Validator(name, subject, f"zops_realm.rules.{target}", help=help_)
-        for name, subject, target, help_ in rules
-    ]
+    from zops_realm.validators import validators
+
+    return validators()
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from zcore import Problem, current
-from zops_realm.auth_methods import known_backends, stored_name
+from zops_realm.auth_methods import has_way_in, known_backends, stored_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,19 @@ def known(values: Sequence[str], context: Validation) -> Iterator[Problem]:
                 "auth-method-unknown",
                 f"there is no way to log in called {value!r}",
                 hint=_hint(value, names),
+                index=index,
+            )
+
+
+def way_in(values: Sequence[Sequence[str]], context: Validation) -> Iterator[Problem]:
+    """Of those that an organization is to have, at least one works in production."""
+    known = known_backends(current().plugins)
+    for index, names in enumerate(values):
+        if not has_way_in([stored_name(name, known) for name in names], known):
+            yield Problem(
+                "auth-last",
+                f"nobody could log in: {', '.join(names)} is for development",
+                hint="give another way to log in as well",
                 index=index,
             )
 
