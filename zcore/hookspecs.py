@@ -100,6 +100,7 @@ def zops_validators() -> Iterable[Validator]:  # type: ignore[empty-body]  # as 
     `realm.subdomain`     text: the subdomain of a new organization
     `realm.name`          text: its name
     `realm.auth_method`   text: a way to log in to it that is switched on or off
+    `realm.auth_methods`  a sequence of text: the only ways to log in to a new one
     `user.email`          text: the address of a new account
     `user.full_name`      text: its name
     `user.password`       text: its password; not when it has none
@@ -280,10 +281,11 @@ def zops_committed(change: Change, context: Context) -> None:
 
     The kinds of the shipped commands, and what their details say where the database no longer
     does. A change with `old` values is about one account, any other can be about many: a command
-    that makes many accounts tells of all of them at once.
+    that makes many accounts tells of all of them at once. `unsent`, with any kind, says why
+    what the server's workers were to do could not be sent to its broker.
 
     =========================  ===============================================================
-    `realm.created`            -
+    `realm.created`            `bare`: without welcome messages and mails
     `realm.imported`           -
     `realm.deactivated`        -
     `realm.reactivated`        -
@@ -291,7 +293,7 @@ def zops_committed(change: Change, context: Context) -> None:
     `realm.subdomain_changed`  `old`, `new`: `string_id`
     `realm.auth_changed`       `old`, `new`: `authentication_methods`, name -> is it on?
     `realm.deleted`            `users`: `id`, `email`, `delivery_email`, `api_key` of each account
-    `user.created`             -
+    `user.created`             `bare`: without welcome messages and mails
     `user.deactivated`         `invitations_ended`: how many, which the accounts had sent
     `user.reactivated`         -
     `user.role_changed`        `old`, `new`: `role`

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from zcore.crash_points import crash_point
 from zcore.database_errors import translated
-from zops_realm.outbox import Outbox
+from zops_realm.outbox import UNSENT, Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -79,7 +79,12 @@ def writing(context: Context, outbox: Outbox) -> Iterator[Work]:
 
 
 def tell(context: Context, outbox: Outbox, changes: Iterable[Change]) -> None:
-    """Tell the server and the plugins of what has been committed."""
-    outbox.send(context)
+    """Tell the server and the plugins of what has been committed.
+
+    A change whose events could not be sent says why, in its details.
+    """
+    reason = outbox.send(context)
     for change in changes:
+        if reason is not None:
+            change = replace(change, details={**change.details, UNSENT: reason})
         context.committed(change)

@@ -13,7 +13,7 @@ from zcore.validation import require_valid
 from zops_realm.accounts import system_groups_of
 from zops_realm.changing import changing
 from zops_realm.channels import NewChannel, insert_channels, make_default
-from zops_realm.new_accounts import find_open_realm
+from zops_realm.realm_target import find_open_realm
 
 if TYPE_CHECKING:
     from zcore.organizations.lookup import Realm
@@ -40,7 +40,7 @@ def run(context: Context, request: ChannelRequest) -> Result:
     Raises `Refused` when a rule refuses it, `UsageError` for flags that contradict each other.
     """
     _require_coherent(request)
-    realm = find_open_realm(context, request.realm, dry_run=request.dry_run)
+    realm = find_open_realm(context, request.realm)
     _require_valid(context, request, realm)
     if MARKUP.search(request.channel.description):
         context.console.warn(AS_PLAIN_TEXT)

@@ -17,7 +17,7 @@ from zcore.validation import refuse
 from zops_realm.accounts import no_account, user_condition
 from zops_realm.changing import changing
 from zops_realm.channels import FoundChannel, find_channel
-from zops_realm.new_accounts import find_open_realm
+from zops_realm.realm_target import find_open_realm
 from zops_realm.subscriptions import Channel, newest_message_id, subscribe
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def run(context: Context, request: SubscriptionRequest) -> Result:
 
     Raises `Refused` for accounts that are not there or not active, and for an archived channel.
     """
-    realm = find_open_realm(context, request.realm, dry_run=request.dry_run)
+    realm = find_open_realm(context, request.realm)
     if request.dry_run:
         with context.database.read() as connection:
             return _report(request, realm, _plan(connection, request, realm))

@@ -12,7 +12,8 @@ from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Account, Person, find_account
 from zops_realm.auth_methods import note_linking
 from zops_realm.changing import Work, changing
-from zops_realm.new_accounts import display_host_of, find_open_realm, unusable, write_accounts
+from zops_realm.new_accounts import display_host_of, unusable, write_accounts
+from zops_realm.realm_target import find_open_realm
 from zops_realm.rules.emails import normalized
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _make(context: Context, request: UserRequest, realm: Realm) -> Result:
 
 def _look(context: Context, request: UserRequest) -> tuple[Realm, Account | None]:
     """The realm, and the account with this address if there is one that decides the matter."""
-    realm = find_open_realm(context, request.realm, dry_run=request.dry_run)
+    realm = find_open_realm(context, request.realm)
     with context.database.read() as connection:
         existing = find_account(connection, realm.realm_id, normalized(request.email))
     if existing is not None:
@@ -113,7 +114,8 @@ def create(
     """Write the accounts of `people`, already validated; returns them in that order."""
     users = write_accounts(work, realm, people, display_host, bare=bare)
     user_ids = tuple(user.user_id for user in users)
-    work.changed(Change("user.created", realm.realm_id, realm.string_id, user_ids))
+    details = {"bare": bare}
+    work.changed(Change("user.created", realm.realm_id, realm.string_id, user_ids, details))
     crash_point("create-user:before-commit")
     return users
 

@@ -9,9 +9,8 @@ import sqlalchemy as sa
 
 from zcore import Refused
 from zcore.crash_points import crash_point
-from zcore.organizations.codes import INTERNAL_REALM, EmailVisibility
+from zcore.organizations.codes import EmailVisibility
 from zcore.organizations.hosts import display_email_host
-from zcore.organizations.lookup import Realm, describe, find_realm
 from zcore.schema.realms import zerver_realmuserdefault
 from zops_realm.accounts import create_accounts
 from zops_realm.group_memberships import join_groups
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zcore import Context, CreatedUser
+    from zcore.organizations.lookup import Realm
     from zops_realm.accounts import Account, Person
     from zops_realm.changing import Work
     from zops_realm.subscriptions import Channel
@@ -32,21 +32,6 @@ class More:
 
     group_ids: Sequence[Sequence[int]]
     channels: Sequence[Sequence[Channel]]
-
-
-def find_open_realm(context: Context, reference: str, *, dry_run: bool) -> Realm:
-    """The organization, when accounts and channels can be made in it. Raises `Refused`."""
-    database = context.existing_database if dry_run else context.database
-    if database is None:
-        raise Refused(
-            f"there is no organization {describe(reference)}",
-            code="no-realm",
-            hint="there is no database yet: create an organization with 'zops create-realm'",
-        )
-    with database.read() as connection:
-        realm = find_realm(connection, reference)
-    _refuse_closed(realm)
-    return realm
 
 
 def unusable(realm: Realm, existing: Account) -> Refused | None:
@@ -118,18 +103,3 @@ def write_accounts(
     crash_point("create-user:after-accounts")
     settle_in(work, realm.realm_id, realm.string_id, users, channels, bare=bare)
     return users
-
-
-def _refuse_closed(realm: Realm) -> None:
-    if realm.string_id == INTERNAL_REALM:
-        raise Refused(
-            f"{INTERNAL_REALM!r} is for the server's own bots",
-            code="internal-realm",
-            hint="'zops realm list' shows the other organizations",
-        )
-    if realm.deactivated:
-        raise Refused(
-            f"the organization {realm.name!r} is deactivated",
-            code="realm-deactivated",
-            hint="reactivate it first, with 'zops realm reactivate'",
-        )

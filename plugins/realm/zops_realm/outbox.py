@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from zcore import Context
 
-NOT_TOLD = "a running server is not told: its mails about this change are not sent"
+NO_BROKER = ""  # why nothing was sent: it is not known where
+UNSENT = "unsent"  # the detail of a change that says why
 IN_MEMORY_BYTES = 1 << 20
 
 
@@ -49,21 +50,22 @@ class Outbox:
         self._lines.seek(position)
         self._lines.truncate()
 
-    def send(self, context: Context) -> None:
+    def send(self, context: Context) -> str | None:
         """Publish everything, where there is a server to hear it.
 
-        That the broker cannot be reached is one warning: what the events are about has happened.
+        Returns why that could not be done, `NO_BROKER` or what went wrong; None when nothing is
+        left unsent. What the events are about has happened all the same.
         """
         if self.position() == 0 or not context.database.is_server:
-            return
+            return None
         if not is_rabbitmq(context.settings.broker):
-            context.console.warn(f"{NOT_TOLD} (set ZOPS_BROKER to the URL of its RabbitMQ)")
-            return
+            return NO_BROKER
         try:
             for queue in self._queues:
                 publish_events(context, queue, self.events_of(queue))
         except ZopsError as error:
-            context.console.warn(f"{NOT_TOLD}: {error.message}")
+            return f"{error.message} ({error.hint})" if error.hint else error.message
+        return None
 
     def close(self) -> None:
         """Give the file back."""

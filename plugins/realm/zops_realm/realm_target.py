@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def looking_at_realm(context: Context, reference: str) -> Iterator[tuple[sa.Connection, Realm]]:
-    """Read the organization that could be changed: for dry runs, which make no database.
+    """Read the organization that could be changed; a database that is not there is not made.
 
     Raises what `changing_realm` raises.
     """
@@ -37,6 +37,21 @@ def looking_at_realm(context: Context, reference: str) -> Iterator[tuple[sa.Conn
         realm = find_realm(connection, reference)
         _refuse_internal(connection, realm)
         yield connection, realm
+
+
+def find_open_realm(context: Context, reference: str) -> Realm:
+    """The organization, when accounts can be made in it. A database that is not there is not made.
+
+    Raises what `looking_at_realm` raises, and `Refused` when the organization is deactivated.
+    """
+    with looking_at_realm(context, reference) as (_, realm):
+        if realm.deactivated:
+            raise Refused(
+                f"the organization {realm.name!r} is deactivated",
+                code="realm-deactivated",
+                hint="reactivate it before creating accounts in it",
+            )
+    return realm
 
 
 @contextmanager

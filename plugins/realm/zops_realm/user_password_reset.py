@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore import Context, Problem, Refused, Result
-from zcore.broker import publish_events
+from zcore.broker import is_rabbitmq, publish_events
 from zcore.organizations.hosts import realm_url
 from zcore.schema.users import zerver_userprofile
 from zcore.validation import refuse
 from zops_realm.accounts import MADE_BY_OTHERS, no_account, user_condition
-from zops_realm.new_accounts import find_open_realm
 from zops_realm.outbox import require_server_broker
+from zops_realm.realm_target import find_open_realm
 from zops_realm.reset_links import Resetting, reset_link
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def run(context: Context, request: ResetRequest) -> Result:
     Raises `Refused` where the server's secret key, its host name or its broker is not known, and
     for accounts that are not there, not active, or bots.
     """
-    realm = find_open_realm(context, request.realm, dry_run=request.dry_run)
+    realm = find_open_realm(context, request.realm)
     url = _url(context, realm)
     secret_key = _secret_key(context)
     if not request.show:

@@ -28,8 +28,6 @@ QUEUE = "deferred_email_senders"
 WELCOME_MAIL = 1  # `zerver_scheduledemail.type`
 SUPPORT = "SUPPORT"  # the worker puts the administrator's address in its place
 
-NO_HOST = "no welcome mails: the server's host name is not known (set ZOPS_EXTERNAL_HOST)"
-
 ACCOUNT_REGISTERED = "zerver/emails/account_registered"
 TOPICS = "zerver/emails/onboarding_zulip_topics"
 GUIDE = "zerver/emails/onboarding_zulip_guide"
@@ -78,16 +76,14 @@ class Mail:
 
 
 def send_welcome_mails(created: UsersCreated, realm: WelcomingRealm, context: Context) -> None:
-    """Publish the first mail and schedule the others; without a host name there are none.
+    """Publish the first mail and schedule the others.
 
-    Every mail links to the organization, so where a server would send them one line says that
-    the name is missing.
+    Every mail links to the organization, so without a host name there are none. Where a server
+    would send them, that is said with whatever else it is not told (`server.telling`).
     """
     host = context.settings.external_host
     url = realm_url(created.string_id, host)
     if host is None or url is None:
-        if context.database.is_server:
-            context.console.warn(NO_HOST)
         return
     for user in created.users:
         mail = _registered(user, realm, created, url, host)

@@ -119,7 +119,8 @@ class Creator:
 
     def _change(self, user_ids: Sequence[int]) -> Change:
         realm = self.realm
-        return Change("user.created", realm.realm_id, realm.string_id, tuple(user_ids))
+        details = {"bare": self.bare}
+        return Change("user.created", realm.realm_id, realm.string_id, tuple(user_ids), details)
 
     def _progress(
         self, spool: Spool, left_out: Collection[int]

@@ -15,7 +15,8 @@ from zops_realm.bulk.references import References
 from zops_realm.bulk.refusals import Refusal, as_data, as_findings, as_problems, count_lines
 from zops_realm.bulk.spool import Spool
 from zops_realm.bulk.wanted import Defaults, Wanted, wanted
-from zops_realm.new_accounts import display_host_of, find_open_realm
+from zops_realm.new_accounts import display_host_of
+from zops_realm.realm_target import find_open_realm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ def run(context: Context, request: BulkRequest) -> Result:
     Raises `Refused` when a line is refused and it is not to go on, and when the file cannot be
     used as a whole; nothing is written then.
     """
-    realm = find_open_realm(context, request.realm, dry_run=request.dry_run)
+    realm = find_open_realm(context, request.realm)
     display_host = display_host_of(context, realm)
     with context.database.read() as connection:
         references = References(connection, realm.realm_id)

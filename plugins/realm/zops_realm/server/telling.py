@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zcore import Refused, ZopsError
 from zcore.broker import encode_event, is_rabbitmq, open_broker
 from zcore.tornado import organization_queues
+from zops_realm.outbox import UNSENT
 from zops_realm.server.cache_keys import on_the_wire, session
 from zops_realm.server.cache_rules import CACHE_RULES, stale_keys
 from zops_realm.server.deployments import cache_prefixes
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from zcore import Change, Context
+    from zcore.console import Console
     from zops_realm.server.notices import Notice
 
 # A notice about each account goes to every other one: with more than this many at once, reloading
@@ -46,6 +49,9 @@ COUNTED = frozenset(
     }
 )
 DEFERRED_WORK = "deferred_work"
+NO_MAILS = "mails about it are not sent"
+NO_HOST = "there are no welcome mails without the server's host name (set ZOPS_EXTERNAL_HOST)"
+WELCOMED = ("realm.created", "user.created")
 # What the server goes on showing, by kind of change. Of kinds that are not here it shows nothing.
 STALE = {
     "realm.deactivated": "the organization as active",
@@ -67,30 +73,82 @@ STALE = {
 }
 
 
+@dataclass(slots=True)
+class _Untold:
+    """What the server is not told since zops was not told of it: said in one line."""
+
+    services: list[str] = field(default_factory=list)
+    effects: list[str] = field(default_factory=list)
+    is_loss: bool = False  # something never comes, and not only late
+
+    def add(self, service: str, *effects: str) -> None:
+        """A service that is unknown to us, and what follows."""
+        self.services.append(service)
+        self.effects += effects
+
+    def lose(self, effect: str) -> None:
+        """Something that never comes."""
+        self.effects.append(effect)
+        self.is_loss = True
+
+    def say(self, console: Console) -> None:
+        """Nothing where nothing follows."""
+        if not self.effects:
+            return
+        services = " and ".join(self.services)
+        why = f"the server was not told, its {services} being unknown to zops: " if services else ""
+        line = why + "; ".join(self.effects)
+        if self.is_loss:
+            console.warn(line)
+        else:
+            console.note(line)
+
+
 def tell(change: Change, context: Context) -> None:
     """Tell the server of `change`, if this is a server's database and we know where the server is.
 
     Raises nothing that is an error of ours: what could not be told is warned of.
     """
-    cached, shown = change.kind in CACHE_RULES, change.kind in EVENT_RULES
-    announced = shown or _is_counted(change, context)
-    if not (cached or announced) or not context.database.is_server:
+    if not context.database.is_server:
+        return
+    untold = _Untold()
+    _tell_cache(change, context, untold)
+    _tell_clients(change, context, untold)
+    if _lacks_mails(change, context):
+        untold.lose(NO_HOST)
+    untold.say(context.console)
+
+
+def _tell_cache(change: Change, context: Context, untold: _Untold) -> None:
+    if change.kind not in CACHE_RULES:
         return
     what = STALE.get(change.kind, "")
-    unknown: dict[str, str] = {}
-    if cached and context.settings.memcached is None:
-        unknown["memcached"] = _still_cached(what)
-    elif cached:
+    if context.settings.memcached is None:
+        untold.add("memcached", *([_still_cached(what)] if what else []))
+    else:
         _warn_unless_told(change, context, _forget, _still_cached(what))
-    if announced and is_rabbitmq(context.settings.broker):
+
+
+def _tell_clients(change: Change, context: Context, untold: _Untold) -> None:
+    """By the broker, which may have failed already where the server's workers were to be told."""
+    shown, unsent = change.kind in EVENT_RULES, change.details.get(UNSENT)
+    what = STALE.get(change.kind, "")
+    old = [_still_shown(what)] if shown and what else []
+    if not is_rabbitmq(context.settings.broker):
+        if shown or unsent is not None:
+            untold.add("RabbitMQ", *old)
+        if unsent is not None:
+            untold.lose(f"{NO_MAILS} (set ZOPS_BROKER)")
+    elif unsent is not None:
+        context.console.warn("; ".join((str(unsent), *old, NO_MAILS)))
+    elif shown or _is_counted(change, context):
         _warn_unless_told(change, context, _announce, _still_shown(what) if shown else "")
-    elif shown:
-        unknown["RabbitMQ"] = _still_shown(what)
-    if unknown and what:
-        context.console.note(
-            f"the server was not told, its {' and '.join(unknown)} being unknown to zops: "
-            + "; ".join(unknown.values())
-        )
+
+
+def _lacks_mails(change: Change, context: Context) -> bool:
+    """Were there welcome mails, did we know where their links lead?"""
+    is_welcomed = change.kind in WELCOMED and not change.details.get("bare")
+    return is_welcomed and context.settings.external_host is None
 
 
 def _is_counted(change: Change, context: Context) -> bool:
