@@ -35,6 +35,11 @@ SQLITE_MESSAGES = (
 )
 
 
+# How both databases say that they have no such table or column.
+OTHER_SCHEMA_CODES = frozenset({"42P01", "42703"})
+OTHER_SCHEMA = re.compile(r"no such (table|column)|has no column named")
+
+
 # PostgreSQL's codes whose detail is the row, with the keys and hashes of passwords in it: a NULL
 # where none may be, and a check that says no.
 WITH_WHOLE_ROW = frozenset({"23502", "23514"})
@@ -81,6 +86,8 @@ def _explain_sqlite(database: Database, error: DBAPIError) -> ZopsError:
             return kind(f"the database file {path} {meaning}", hint=hint)
     if isinstance(error, IntegrityError):
         return Failed(f"the database refused a row: {text}", code="integrity")
+    if OTHER_SCHEMA.search(text):
+        return _other_schema(text)
     return Failed(f"the database file {path}: {text}")
 
 
@@ -97,6 +104,8 @@ def _explain_postgres(database: Database, error: DBAPIError) -> ZopsError:
         return Unreachable(f"the database server at {_place(database)}: {text}")
     if code.startswith("23"):
         return Failed(f"the database refused a row: {text}{_detail(error)}", code="integrity")
+    if code in OTHER_SCHEMA_CODES:
+        return _other_schema(text)
     if code in ("42501", "25006"):  # no privilege; read-only transaction
         return Refused(f"the database does not let us: {text}", hint="use a role that may")
     if code.startswith("53"):
@@ -104,6 +113,17 @@ def _explain_postgres(database: Database, error: DBAPIError) -> ZopsError:
     if code.startswith("57"):
         return Unreachable(f"the database server at {_place(database)} ended our work: {text}")
     return Failed(f"the database said {code}: {text}{_detail(error)}")
+
+
+def _other_schema(text: str) -> Refused:
+    """What to raise for a table or column that is not there; `text` names it."""
+    from zcore.schema import SERVER_VERSION
+
+    return Refused(
+        f"the tables of the database are not those of Zulip {SERVER_VERSION}: {text}",
+        code="schema",
+        hint="'zops db check' shows everything that differs",
+    )
 
 
 def _place(database: Database) -> str:

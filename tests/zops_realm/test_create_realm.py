@@ -220,6 +220,35 @@ def test_a_failure_at_the_end_leaves_nothing(
 
 
 @pytest.mark.parametrize(
+    ("change", "back", "named"),
+    [
+        (
+            "zerver_onboardingstep RENAME COLUMN timestamp TO moment",
+            "zerver_onboardingstep RENAME COLUMN moment TO timestamp",
+            "timestamp",
+        ),
+        ("zerver_stream RENAME TO channels", "channels RENAME TO zerver_stream", "zerver_stream"),
+    ],
+    ids=["column", "table"],
+)
+def test_other_tables_than_zulips_are_refused_until_they_are_right(
+    zops_here: Runner, database: Database, change: str, back: str, named: str
+) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {change}")
+
+    error = zops_here("--json", *SECOND, "--no-password", exit_code=3).json()["error"]
+
+    assert error["code"] == "schema"
+    assert named in error["message"]
+    assert "db check" in error["hint"]
+    with database.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {back}")
+    assert not any(all_rows(database).values())
+    zops_here(*SECOND, "--no-password")
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("X", "a@b.test", "Al Lee"), "--no-password"),
@@ -238,6 +267,28 @@ def test_what_is_missing_or_too_much_on_the_command_line(
     wrong = zops_on_sqlite("create-realm", *arguments, exit_code=2)
 
     assert said in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "hint"),
+    [
+        (
+            (),
+            "e-mail, full name and password were not given",
+            "give --email and --full-name; and --password-file FILE, --password-stdin, or"
+            " --no-password",
+        ),
+        (("--email=a@b.test", "--no-password"), "full name was not given", "give --full-name"),
+        (("--password-stdin",), "e-mail and full name were not given", "--email and --full-name"),
+    ],
+)
+def test_everything_that_is_missing_is_named_at_once(
+    zops_on_sqlite: Runner, arguments: tuple[str, ...], missing: str, hint: str
+) -> None:
+    wrong = zops_on_sqlite("--json", "create-realm", "X", *arguments, exit_code=2).json()["error"]
+
+    assert missing in wrong["message"]
+    assert hint in wrong["hint"]
 
 
 def test_a_password_file_that_is_not_there_is_refused(zops_on_sqlite: Runner) -> None:

@@ -206,7 +206,7 @@ def test_a_hidden_address_needs_the_host(
 def test_an_address_that_is_there_is_refused_in_any_case(
     zops_with_realm: Runner, database: Database
 ) -> None:
-    zops_with_realm(
+    refused = zops_with_realm(
         "--json",
         "create-user",
         "OLIVE@example.test",
@@ -216,6 +216,9 @@ def test_an_address_that_is_there_is_refused_in_any_case(
         "--no-password",
         check=False,
     ).assert_refused("email-taken")
+
+    olive = user(database, "olive@example.test")
+    assert f"(Olive Owner, id {olive.id})" in refused.json()["error"]["message"]
 
 
 def test_the_address_shown_for_somebody_else_is_refused(

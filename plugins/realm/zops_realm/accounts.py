@@ -155,16 +155,19 @@ def no_account(reference: str, realm: Realm) -> Refused:
     )
 
 
-def addresses_taken(connection: sa.Connection, realm_id: int, addresses: Sequence[str]) -> set[str]:
-    """Which of `addresses` the realm's accounts have, own or shown, in lower case."""
+def addresses_taken(
+    connection: sa.Connection, realm_id: int, addresses: Sequence[str]
+) -> dict[str, str]:
+    """Who has which of `addresses` in the realm, as their own or shown one: words by lower case."""
     users = zerver_userprofile.c
-    taken: set[str] = set()
+    taken: dict[str, str] = {}
     for column in (users.delivery_email, users.email):
         wanted = in_upper_case(connection, addresses)
-        chosen = sa.select(column).where(
+        chosen = sa.select(column, users.full_name, users.id).where(
             users.realm_id == realm_id, sa.func.upper(column).in_(wanted)
         )
-        taken.update(address.lower() for address in connection.scalars(chosen))
+        for address, full_name, user_id in connection.execute(chosen):
+            taken.setdefault(address.lower(), f"{full_name}, id {user_id}")
     return taken
 
 

@@ -13,8 +13,8 @@ from zcore import Refused, UsageError, current
 if TYPE_CHECKING:
     from pathlib import Path
 
-FLAGS_HINT = "give --password-file FILE, --password-stdin, or --no-password"
-FLAGS_HINT_FOR_CHECKING = "give --password-file FILE or --password-stdin"
+FLAGS = "--password-file FILE, --password-stdin, or --no-password"
+FLAGS_FOR_CHECKING = "--password-file FILE or --password-stdin"
 MOST_BYTES = 4096
 
 
@@ -30,16 +30,29 @@ class PasswordSource:
     none: bool = False
     is_new: bool = True
 
+    @property
+    def flags(self) -> str:
+        """The flags that there are, for a hint."""
+        return FLAGS if self.is_new else FLAGS_FOR_CHECKING
+
+    def is_missing(self) -> bool:
+        """Does it have to be asked for?"""
+        return self.file is None and not self.from_stdin and not self.none
+
+    def require_one_way(self) -> None:
+        """Raise `UsageError` when more than one of the flags is given."""
+        if sum((self.file is not None, self.from_stdin, self.none)) > 1:
+            raise UsageError(
+                "more than one way to get the password was given", hint=f"give {self.flags}"
+            )
+
     def check(self) -> None:
-        """Raise `UsageError` when more than one of the flags is given, or none can be."""
-        hint = FLAGS_HINT if self.is_new else FLAGS_HINT_FOR_CHECKING
-        given = sum((self.file is not None, self.from_stdin, self.none))
-        if given > 1:
-            raise UsageError("more than one way to get the password was given", hint=hint)
-        if given == 0 and not sys.stdin.isatty():
+        """Raise `UsageError` when more than one of the flags is given, or none can be asked for."""
+        self.require_one_way()
+        if self.is_missing() and not at_terminal():
             raise UsageError(
                 "no password was given, and there is no terminal to ask for it at",
-                hint=hint,
+                hint=f"give {self.flags}",
             )
 
     def read(self) -> str | None:
@@ -59,6 +72,11 @@ class PasswordSource:
                 "Password", hide_input=True, confirmation_prompt=self.is_new, err=True
             )
         return password
+
+
+def at_terminal() -> bool:
+    """Is there somebody to ask?"""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _from_file(path: Path) -> str:

@@ -9,7 +9,7 @@ from zcore import Problem
 from zcore.organizations.system_bots import is_system_bot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from zcore import Validation
 
@@ -62,7 +62,8 @@ def not_taken(values: Sequence[str], context: Validation) -> Iterator[Problem]:
         if value.lower() in taken:
             yield Problem(
                 "email-taken",
-                f"an account with the e-mail address {value!r} is already there",
+                f"an account with the e-mail address {value!r} is already there"
+                f" ({taken[value.lower()]})",
                 hint="use another address, or give --if-not-exists to accept the account",
                 index=index,
             )
@@ -111,10 +112,10 @@ def _why_domain_refused(domain: str) -> str:
     return ""
 
 
-def _taken(values: Sequence[str], context: Validation) -> set[str]:
-    """Which of the addresses, in lower case, the realm's accounts have: own or shown ones."""
+def _taken(values: Sequence[str], context: Validation) -> Mapping[str, str]:
+    """Who in the realm has which of the addresses, as their own or shown one; by lower case."""
     if context.database is None or context.realm_id is None:
-        return set()
+        return {}
     from zops_realm.accounts import addresses_taken
 
     with context.database.read() as connection:
