@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zcore.errors import Refused, ZopsError
+from zcore.errors import Interrupted, Refused, Unreachable, ZopsError
 from zcore.frozen import frozen
 from zcore.targets import resolve
 from zcore.text import describe
@@ -74,7 +74,7 @@ def find_problems(plugins: Plugins, subjects: Subjects, validation: Validation) 
 
     Problems that a flag in `validation.allow` lets pass are left out. A validator that fails is a
     problem itself, which nothing lets pass. Raises `Refused` when a plugin cannot say which
-    validators it has.
+    validators it has, and what a rule raises when the database is away or the work is stopped.
     """
     problems: list[Problem] = []
     for subject, values in subjects.items():
@@ -103,6 +103,8 @@ def _find(
             with plugins.running(validator, f"validator {validator.name}") as outcome:
                 found = _run(validator, values, validation)
                 outcome.append(found)
+        except (Interrupted, Unreachable):
+            raise  # no fault of the rule's, and another exit code
         except (Exception, SystemExit) as error:  # noqa: BLE001 # a stranger's rule may raise anything
             yield _failure(validator, plugins.provider(validator), error)
         else:

@@ -139,6 +139,17 @@ def test_a_rule_that_fails_refuses(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("error", "exit_code"), [("Unreachable", 4), ("Interrupted", 130)])
+def test_what_is_no_fault_of_a_rule_ends_with_its_own_code(
+    error: str, exit_code: int, zops: Runner, plugins: InstalledPlugins
+) -> None:
+    source = f"from zcore import errors\ndef rule(values, context): raise errors.{error}('away')"
+    plugins.install("acme", one_rule(source))
+    done = zops("check", exit_code=exit_code)
+    assert "failed" not in done.stderr
+    assert "away" in done.stderr
+
+
 def test_nothing_lets_a_rule_that_fails_pass(zops: Runner, plugins: InstalledPlugins) -> None:
     plugins.install("acme", one_rule("def rule(values, context): 1 / 0"))
     assert found(zops, stdin="None rule --disable validator-failed") == [("validator-failed", 0)]
