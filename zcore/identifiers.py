@@ -12,6 +12,9 @@ import string
 import uuid
 
 LETTERS_AND_DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+# For each letter the same number of bytes; of the highest bytes, which are left over, none.
+LETTER_OF_BYTE = (LETTERS_AND_DIGITS * 5)[:256].encode("ascii")
+TOO_HIGH = bytes(range(256 - 256 % len(LETTERS_AND_DIGITS), 256))
 API_KEY_LENGTH = 32
 OWNER_SECRET_LENGTH = 32
 UNUSABLE_PASSWORD_LENGTH = 40
@@ -20,15 +23,12 @@ UPLOAD_TOKEN_BYTES = 18
 CONFIRMATION_KEY_BYTES = 15
 
 
-def random_text(length: int, alphabet: str = LETTERS_AND_DIGITS) -> str:
-    """`length` random characters of `alphabet`."""
-    size = len(alphabet)
-    number = secrets.randbelow(size**length)  # one reading of the system's numbers, not one each
-    letters = []
-    for _ in range(length):
-        number, place = divmod(number, size)
-        letters.append(alphabet[place])
-    return "".join(letters)
+def random_text(length: int) -> str:
+    """`length` random letters and digits."""
+    text = b""
+    while len(text) < length:  # one byte in 32 is thrown away, or some letters came more often
+        text += secrets.token_bytes(2 * length).translate(LETTER_OF_BYTE, TOO_HIGH)
+    return text[:length].decode("ascii")
 
 
 def random_api_key() -> str:

@@ -7,7 +7,7 @@ values. What each column needs is chosen once a table, not once a row.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -23,6 +23,7 @@ CHUNK_BYTES = 1 << 16
 LINES_AT_ONCE = 200
 
 Value = object
+NOTHING: Mapping[str, object] = {}
 Row = Sequence[Value]
 Encoder = Callable[[Value], Value]
 
@@ -61,8 +62,9 @@ class Writer:
     def _reserve_from_sequence(self, table: sa.Table, count: int) -> Sequence[int]:
         column = next(iter(table.primary_key)).name
         taken = sa.text(
-            "WITH taken AS (SELECT nextval(pg_get_serial_sequence(:table, :column)) AS id"
-            " FROM generate_series(1, :count))"
+            "WITH numbers AS MATERIALIZED"  # the sequence is looked for once, not once a number
+            " (SELECT CAST(pg_get_serial_sequence(:table, :column) AS regclass) AS sequence),"
+            " taken AS (SELECT nextval(sequence) AS id FROM numbers, generate_series(1, :count))"
             " SELECT min(id), max(id), CASE WHEN max(id) - min(id) + 1 <> count(*)"
             " THEN array_agg(id ORDER BY id) END FROM taken"
         )
@@ -70,18 +72,36 @@ class Writer:
         first, last, scattered = self.connection.execute(taken, names).one()
         return array("q", scattered) if scattered else range(first, last + 1)
 
-    def copy_in(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> int:
+    def copy_in(
+        self,
+        table: sa.Table,
+        columns: Sequence[str],
+        rows: Iterable[Row],
+        constants: Mapping[str, Value] = NOTHING,
+    ) -> int:
         """Write `rows`, each with a value for each of `columns`; return how many.
 
-        A column that is not named gets the database's default (an identity column: the next
-        id). Raises what `Database.writer` translates when the database refuses a row.
+        `constants` are columns in which all of them have the same value. A column that is not
+        named gets the database's default (an identity column: the next id). Raises what
+        `Database.writer` translates when the database refuses a row.
         """
         if self.connection.dialect.name == "sqlite":
-            return self._insert_many(table, columns, rows)
-        return self._copy(table, columns, rows)
+            return self._insert_many(table, columns, rows, constants)
+        return self._copy(table, columns, rows, constants)
 
-    def _insert_many(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> int:
+    def _insert_many(
+        self,
+        table: sa.Table,
+        columns: Sequence[str],
+        rows: Iterable[Row],
+        constants: Mapping[str, Value],
+    ) -> int:
         encoders = [_sqlite_encoder(table.c[name]) for name in columns]
+        if constants:
+            fixed = [
+                _constant(_sqlite_encoder(table.c[name]), constants[name]) for name in constants
+            ]
+            rows, columns = ((*row, *fixed) for row in rows), [*columns, *constants]
         quote = self.connection.dialect.identifier_preparer.quote
         names, places = ", ".join(map(quote, columns)), ", ".join("?" * len(columns))
         statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({places})"  # noqa: S608  # quoted
@@ -97,13 +117,21 @@ class Writer:
             cursor.close()
         return cursor.rowcount
 
-    def _copy(self, table: sa.Table, columns: Sequence[str], rows: Iterable[Row]) -> int:
+    def _copy(
+        self,
+        table: sa.Table,
+        columns: Sequence[str],
+        rows: Iterable[Row],
+        constants: Mapping[str, Value],
+    ) -> int:
         encoders = [_postgres_encoder(table.c[name]) for name in columns]
+        fixed = [_constant(_postgres_encoder(table.c[name]), constants[name]) for name in constants]
         quote = self.connection.dialect.identifier_preparer.quote
-        statement = f"COPY {quote(table.name)} ({', '.join(map(quote, columns))}) FROM STDIN"
+        names = ", ".join(map(quote, [*columns, *constants]))
+        statement = f"COPY {quote(table.name)} ({names}) FROM STDIN"
         cursor = self.connection.connection.cursor()
         driver_error = self.connection.dialect.loaded_dbapi.Error
-        source = _TextSource(_lines(_encoded(rows, encoders), len(columns)))
+        source = _TextSource(_lines(_encoded(rows, encoders), len(columns), fixed))
         try:
             cursor.copy_expert(statement, source, size=CHUNK_BYTES)
         except driver_error as error:
@@ -161,9 +189,15 @@ def _replaced(rows: Iterable[Row], encoders: Sequence[tuple[int, Encoder]]) -> I
         yield values
 
 
-def _lines(rows: Iterable[Row], width: int) -> Iterator[str]:
-    """Rows of `width` values as lines of COPY."""
-    line = "\t".join(["%s"] * width) + "\n"
+def _constant(encode: Encoder | None, value: Value) -> Value:
+    """A value that all rows have in common, encoded once."""
+    return value if value is None or encode is None else encode(value)
+
+
+def _lines(rows: Iterable[Row], width: int, constants: Sequence[Value]) -> Iterator[str]:
+    """Rows of `width` values as lines of COPY, each with `constants` at its end."""
+    fixed = ("\\N" if value is None else str(value).replace("%", "%%") for value in constants)
+    line = "\t".join((*["%s"] * width, *fixed)) + "\n"
     for row in rows:
         if None in row:
             row = ["\\N" if value is None else value for value in row]
@@ -180,6 +214,21 @@ def _timestamp(value: Value) -> str:
         raise Failed(f"{value!r} is no moment that a database can hold") from error
 
 
+def _remembering(encode: Encoder) -> Encoder:
+    """The same for a column in which rows often have the very value of the row before."""
+    last: Value = None
+    encoded: Value = None
+
+    def remembering(value: Value) -> Value:
+        nonlocal last, encoded
+        if value is not last:
+            encoded = encode(value)
+            last = value
+        return encoded
+
+    return remembering
+
+
 def _json_text(value: Value) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -193,14 +242,14 @@ def _escaped(value: Value) -> str:
 def _sqlite_encoder(column: sa.Column[object]) -> Encoder | None:
     """What makes of a value of `column` what SQLite takes; None when it is that already."""
     if isinstance(column.type, UtcDateTime):
-        return _timestamp
+        return _remembering(_timestamp)
     return _json_text if isinstance(column.type, Json) else None
 
 
 def _postgres_encoder(column: sa.Column[object]) -> Encoder | None:
     """What makes of a value of `column` the text that COPY takes; None when `str` does."""
     if isinstance(column.type, UtcDateTime):
-        return lambda value: _timestamp(value) + "+00"
+        return _remembering(lambda value: f"{_timestamp(value)}+00")
     if isinstance(column.type, Json):
         return lambda value: _escaped(_json_text(value))
     return None if isinstance(column.type, (sa.Boolean, sa.Integer, sa.Numeric)) else _escaped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,15 @@ def test_form(make: Callable[[], str], pattern: str) -> None:
 
     assert len(made) == 50
     assert all(re.fullmatch(pattern, value) for value in made)
+
+
+def test_every_letter_is_as_likely() -> None:
+    """As many bytes stand for each; those that are left over stand for none."""
+    used = set(range(256)) - set(identifiers.TOO_HIGH)
+    letters = Counter(chr(identifiers.LETTER_OF_BYTE[byte]) for byte in used)
+
+    assert set(letters) == set(identifiers.LETTERS_AND_DIGITS)
+    assert set(letters.values()) == {4}
 
 
 def test_a_random_uuid_says_that_it_is_random() -> None:

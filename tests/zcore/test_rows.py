@@ -252,6 +252,17 @@ def test_the_count_is_that_of_the_rows(either: Database, rows: int) -> None:
     assert count(either) == rows
 
 
+def test_what_rows_have_in_common_is_given_once(either: Database) -> None:
+    common = {"short": "100 %s\t\\", "flag": True, "moment": 0.5, "json": None}
+    with either.writer() as writer:
+        assert writer.copy_in(SAMPLES, ["Text"], [("a",), ("%d",)], common) == 2
+
+    assert stored(either, "Text") == ["a", "%d"]
+    assert stored(either, "short") == [common["short"]] * 2
+    assert stored(either, "flag") == [True] * 2
+    assert stored(either, "moment") == [datetime(1970, 1, 1, 0, 0, 0, 500_000, UTC)] * 2
+
+
 @pytest.mark.parametrize("row", [("a",), ("a", "b", "c"), ()])
 def test_a_row_with_too_few_or_many_values_is_an_error(either: Database, row: Row) -> None:
     with pytest.raises((ValueError, TypeError, IndexError, ZopsError)):

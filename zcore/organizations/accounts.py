@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-PERSONAL_SUBSCRIPTION_COLOR = "#c2c2c2"
+PERSONAL_SUBSCRIPTION = {
+    "active": True,
+    "is_user_active": True,
+    "is_muted": False,
+    "color": "#c2c2c2",
+    "pin_to_top": False,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +56,20 @@ class InsertedAccount:
 def insert_accounts(
     connection: sa.Connection, accounts: Sequence[NewAccount]
 ) -> list[InsertedAccount]:
-    """Write `accounts` (all with the same `settings` columns); return their ids, in order.
+    """Write `accounts` (all with the same `settings`); return their ids, in order.
 
     The caller adds group memberships, channel subscriptions and audit entries.
     """
+    if not accounts:
+        return []
+    settings = accounts[0].settings
+    if any(account.settings != settings for account in accounts):
+        raise ValueError("accounts with different settings")
     user_ids = reserve_ids(connection, zerver_userprofile, len(accounts))
     recipient_ids = _insert_recipients(connection, user_ids)
     inserted = [InsertedAccount(*ids) for ids in zip(user_ids, recipient_ids, strict=True)]
     rows = (_account_row(*pair) for pair in zip(accounts, inserted, strict=True))
-    insert_rows(connection, zerver_userprofile, rows)
+    insert_rows(connection, zerver_userprofile, rows, settings)
     _subscribe_to_recipients(connection, inserted)
     return inserted
 
@@ -78,8 +89,10 @@ def _insert_recipients(connection: sa.Connection, user_ids: Sequence[int]) -> li
 
 
 def _subscribe_to_recipients(connection: sa.Connection, owners: Sequence[InsertedAccount]) -> None:
-    rows = (_personal_subscription(owner.user_id, owner.recipient_id) for owner in owners)
-    insert_rows(connection, zerver_subscription, rows)
+    rows = (
+        {"user_profile_id": owner.user_id, "recipient_id": owner.recipient_id} for owner in owners
+    )
+    insert_rows(connection, zerver_subscription, rows, PERSONAL_SUBSCRIPTION)
 
 
 def _account_row(account: NewAccount, ids: InsertedAccount) -> dict[str, object]:
@@ -97,7 +110,6 @@ def _account_row(account: NewAccount, ids: InsertedAccount) -> dict[str, object]
         "last_login": account.date_joined,
         "api_key": random_api_key(),
         "uuid": random_uuid(),
-        **account.settings,
     }
 
 
@@ -108,15 +120,3 @@ def _point_at_recipients(connection: sa.Connection, owners: Sequence[InsertedAcc
         update.values(recipient_id=sa.bindparam("personal_recipient")),
         [{"user_id": owner.user_id, "personal_recipient": owner.recipient_id} for owner in owners],
     )
-
-
-def _personal_subscription(user_id: int, recipient_id: int) -> dict[str, object]:
-    return {
-        "user_profile_id": user_id,
-        "recipient_id": recipient_id,
-        "active": True,
-        "is_user_active": True,
-        "is_muted": False,
-        "color": PERSONAL_SUBSCRIPTION_COLOR,
-        "pin_to_top": False,
-    }

@@ -43,8 +43,8 @@ def write_audit_entries(connection: sa.Connection, entries: Iterable[AuditEntry]
     """Insert `entries` in their order; they are taken one by one, however many there are."""
     columns = [field.name for field in fields(AuditEntry)]
     values = attrgetter(*columns)
-    rows = ((*values(entry), False) for entry in entries)
-    Writer(connection).copy_in(zerver_realmauditlog, [*columns, "backfilled"], rows)
+    rows = map(values, entries)
+    Writer(connection).copy_in(zerver_realmauditlog, columns, rows, {"backfilled": False})
 
 
 @dataclass(slots=True)

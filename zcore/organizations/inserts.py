@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from zcore.rows_in import Writer
+from zcore.rows_in import NOTHING, Writer
 from zcore.schema.defaults import default_of
 
 if TYPE_CHECKING:
@@ -15,26 +16,40 @@ if TYPE_CHECKING:
 Row = Mapping[str, object]
 
 
-def insert_rows(connection: sa.Connection, table: sa.Table, rows: Iterable[Row]) -> None:
+def insert_rows(
+    connection: sa.Connection, table: sa.Table, rows: Iterable[Row], common: Row = NOTHING
+) -> None:
     """Insert `rows` (all with the same columns) in their order, without learning their ids.
 
-    They are taken one by one, so there may be more of them than memory holds.
+    `common` are columns in which they are all the same. The rows are taken one by one, so there
+    may be more of them than memory holds.
     """
     rest = iter(rows)
     first = next(rest, None)
-    if first is not None:
-        columns, complete = _completion(table, first)
-        values = (complete(row) for row in chain([first], rest))
-        Writer(connection).copy_in(table, columns, values)
+    if first is None:
+        return
+    columns, values = list(first), _values(first)
+    others = [
+        column
+        for column in table.c
+        if column.name not in first and column.name not in common and not _is_key(column)
+    ]
+    constants = {column.name: default_of(column) for column in others if not _is_made_anew(column)}
+    made = [column for column in others if _is_made_anew(column)]
+    lines: Iterator[Sequence[object]] = map(values, chain([first], rest))
+    if made:
+        columns += [column.name for column in made]
+        lines = ((*line, *map(default_of, made)) for line in lines)
+    Writer(connection).copy_in(table, columns, lines, constants | dict(common))
 
 
 def insert_returning_ids(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[Row]
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Row], common: Row = NOTHING
 ) -> list[int]:
-    """Insert `rows` (all with the same columns) and return their new ids, in the same order."""
+    """Insert `rows` as `insert_rows` does and return their new ids, in the same order."""
     (key,) = table.primary_key
     ids = reserve_ids(connection, table, len(rows))
-    insert_rows(connection, table, _numbered(rows, key.name, ids))
+    insert_rows(connection, table, _numbered(rows, key.name, ids), common)
     return ids
 
 
@@ -54,24 +69,12 @@ def _numbered(rows: Iterable[Row], key: str, ids: Sequence[int]) -> Iterator[Row
         yield {**row, key: new_id}
 
 
-def _completion(
-    table: sa.Table, example: Row
-) -> tuple[list[str], Callable[[Row], Sequence[object]]]:
-    """The columns to write, and what makes the values of a row like `example` for them.
-
-    What rows do not give is the column's default, where it is not the database that gives it.
-    """
-    given = list(example)
-    others = [column for column in table.c if column.name not in example and not _is_key(column)]
-    fixed = [column for column in others if not _is_made_anew(column)]
-    made = [column for column in others if _is_made_anew(column)]
-    constants = tuple(default_of(column) for column in fixed)
-
-    def complete(row: Row) -> Sequence[object]:
-        values = [row[name] for name in given]
-        return (*values, *constants, *(default_of(column) for column in made))
-
-    return [*given, *(column.name for column in (*fixed, *made))], complete
+def _values(example: Row) -> Callable[[Row], Sequence[object]]:
+    """What takes the values out of a row with the columns of `example`, in their order."""
+    if len(example) == 1:
+        (name,) = example
+        return lambda row: (row[name],)
+    return itemgetter(*example)
 
 
 def _is_key(column: sa.Column[object]) -> bool:

@@ -89,8 +89,8 @@ def insert_onboarding_steps(
 ) -> None:
     """Note the step that new users are not shown, as the server does."""
     step = {"onboarding_step": FIRST_ONBOARDING_STEP, "timestamp": now}
-    rows = (step | {"user_id": user_id} for user_id in user_ids)
-    insert_rows(connection, zerver_onboardingstep, rows)
+    rows = ({"user_id": user_id} for user_id in user_ids)
+    insert_rows(connection, zerver_onboardingstep, rows, step)
 
 
 def settings_of_new_users(connection: sa.Connection, realm_id: int) -> dict[str, object]:

@@ -62,8 +62,8 @@ def write_messages(
         "date_sent": now,
         "rendered_content_version": RENDERED_BY,
     }
-    rows = [common | _row(message) for message in messages]
-    return insert_returning_ids(connection, zerver_message, rows)
+    rows = list(map(_row, messages))
+    return insert_returning_ids(connection, zerver_message, rows, common)
 
 
 def _row(message: BotMessage) -> dict[str, object]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore.organizations.codes import Role
-from zcore.organizations.inserts import insert_rows
 from zcore.schema.channels import zerver_stream
 from zcore.schema.messages import zerver_message, zerver_onboardingusermessage, zerver_usermessage
+from zcore.schema.users import zerver_userprofile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,13 +51,24 @@ def give_history(
 
 
 def _give(connection: sa.Connection, user_ids: Sequence[int], flags: Mapping[int, int]) -> None:
-    ordered = sorted(flags.items())
-    rows = (
-        {"user_profile_id": user_id, "message_id": message_id, "flags": bits}
-        for user_id in user_ids
-        for message_id, bits in ordered
+    """Every user gets every message: the database multiplies, for these are very many rows."""
+    if not flags:
+        return
+    users = zerver_userprofile.c
+    messages = sa.values(
+        sa.column("id", sa.BigInteger), sa.column("flags", sa.BigInteger), name="given"
     )
-    insert_rows(connection, zerver_usermessage, rows)
+    given = messages.data(sorted(flags.items())).cte()
+    rows = zerver_usermessage.c
+    connection.execute(
+        sa.insert(zerver_usermessage).from_select(
+            [rows.user_profile_id, rows.message_id, rows.flags],
+            sa.select(users.id, given.c.id, given.c.flags)
+            .join_from(zerver_userprofile, given, sa.true())
+            .where(users.id.in_(user_ids))
+            .order_by(users.id, given.c.id),
+        )
+    )
 
 
 def _flags(newest: Sequence[int], introduction: Mapping[int, int], age: int) -> dict[int, int]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 NO_MESSAGE_YET = -1
+ACTIVE = {"active": True, "is_user_active": True, "is_muted": False, "pin_to_top": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,11 @@ def subscribe(
     recipients = [channel.recipient_id for channel in channels]
     used = _colors_in_use(connection, user_ids)
     rows = (
-        _subscription(user_id, recipient_id, color)
+        {"user_profile_id": user_id, "recipient_id": recipient_id, "color": color}
         for user_id in user_ids
         for recipient_id, color in pick_colors(recipients, used[user_id]).items()
     )
-    insert_rows(connection, zerver_subscription, rows)
+    insert_rows(connection, zerver_subscription, rows, ACTIVE)
     last_message_id = newest_message_id(connection)
     entries = (
         _entry(realm_id, user_id, channel, now, last_message_id)
@@ -87,18 +88,6 @@ def _colors_in_use(connection: sa.Connection, user_ids: Sequence[int]) -> dict[i
     for user_id, color in connection.execute(colors):
         used[user_id].add(color)
     return used
-
-
-def _subscription(user_id: int, recipient_id: int, color: str) -> dict[str, object]:
-    return {
-        "user_profile_id": user_id,
-        "recipient_id": recipient_id,
-        "active": True,
-        "is_user_active": True,
-        "is_muted": False,
-        "color": color,
-        "pin_to_top": False,
-    }
 
 
 def _entry(

@@ -32,10 +32,8 @@ def unsubscribe_links(
         "date_sent": created.now,
         "expiry_date": created.now + VALID,
     }
-    rows = (
-        common | {"object_id": user_id, "confirmation_key": key} for user_id, key in keys.items()
-    )
-    insert_rows(connection, confirmation_confirmation, rows)
+    rows = ({"object_id": user_id, "confirmation_key": key} for user_id, key in keys.items())
+    insert_rows(connection, confirmation_confirmation, rows, common)
     page = f"{url}/accounts/unsubscribe/welcome"
     return {user_id: {"unsubscribe_link": f"{page}/{key}"} for user_id, key in keys.items()}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
+from dataclasses import fields
 from itertools import islice
+from operator import attrgetter
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 BLOCK = 500
+VALUES = attrgetter(*(field.name for field in fields(Wanted)))
 
 
 class Spool:
@@ -25,7 +27,8 @@ class Spool:
 
     def put(self, account: Wanted) -> None:
         """One more."""
-        self._file.write(json.dumps(astuple(account)).encode() + b"\n")
+        # As the standard library writes it, which can write halves of characters, too.
+        self._file.write(json.dumps(VALUES(account)).encode() + b"\n")
         self.count += 1
 
     def blocks(self, without: Collection[int] = ()) -> Iterator[list[Wanted]]:
