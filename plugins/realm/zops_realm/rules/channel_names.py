@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zcore import Problem
-from zops_realm.rules.characters import is_unshowable
+from zops_realm.rules import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,29 +17,13 @@ LONGEST = 60  # the width of the column
 
 def length(values: Sequence[str], context: Validation) -> Iterator[Problem]:
     """1 to 60 characters, not counting spaces around them."""
-    for index, value in enumerate(values):
-        size = len(value.strip())
-        if not 1 <= size <= LONGEST:
-            yield Problem(
-                "channel-name-length",
-                f"the channel name {value!r} has {size} characters",
-                hint=f"use 1 to {LONGEST} characters",
-                index=index,
-            )
+    return names.of_wrong_length(values, "channel name", "channel-name-length", 1, LONGEST)
 
 
 def characters(values: Sequence[str], context: Validation) -> Iterator[Problem]:
     """Nothing that cannot be shown."""
-    for index, value in enumerate(values):
-        bad = sorted({character for character in value.strip() if is_unshowable(character)})
-        if bad:
-            shown = " ".join(ascii(character)[1:-1] for character in bad)
-            yield Problem(
-                "channel-name-characters",
-                f"the channel name {value!r} has characters that cannot be shown: {shown}",
-                hint="leave them out",
-                index=index,
-            )
+    code, reason = "channel-name-characters", "cannot be shown"
+    return names.with_characters(values, "channel name", code, reason)
 
 
 def not_taken(values: Sequence[str], context: Validation) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from zcore import Problem
-from zops_realm.rules.characters import is_unshowable
+from zops_realm.rules import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,29 +22,13 @@ LOOKS_LIKE_MENTION_WITH_ID = re.compile(r"\|\d+\Z")
 
 def length(values: Sequence[str], context: Validation) -> Iterator[Problem]:
     """2 to 100 characters, not counting spaces around them."""
-    for index, value in enumerate(values):
-        size = len(value.strip())
-        if not SHORTEST <= size <= LONGEST:
-            yield Problem(
-                "full-name-length",
-                f"the name {value!r} has {size} characters",
-                hint=f"use {SHORTEST} to {LONGEST} characters",
-                index=index,
-            )
+    return names.of_wrong_length(values, "name", "full-name-length", SHORTEST, LONGEST)
 
 
 def characters(values: Sequence[str], context: Validation) -> Iterator[Problem]:
     """Nothing that cannot be shown, and nothing that would break mentioning the person."""
-    for index, value in enumerate(values):
-        bad = sorted({character for character in value.strip() if _is_forbidden(character)})
-        if bad:
-            shown = " ".join(ascii(character)[1:-1] for character in bad)
-            yield Problem(
-                "full-name-characters",
-                f"the name {value!r} has characters that a name cannot have: {shown}",
-                hint="leave them out",
-                index=index,
-            )
+    reason = "a name cannot have"
+    return names.with_characters(values, "name", "full-name-characters", reason, FORBIDDEN)
 
 
 def ending(values: Sequence[str], context: Validation) -> Iterator[Problem]:
@@ -81,10 +65,6 @@ def comparable(name: str) -> str:
     return unicodedata.normalize("NFKC", name.strip()).casefold()
 
 
-def _is_forbidden(character: str) -> bool:
-    return character in FORBIDDEN or is_unshowable(character)
-
-
 def _names_to_avoid(context: Validation) -> set[str] | None:
     """The realm's names in comparable form; None when the realm does not ask for unique ones."""
     if context.database is None or context.realm_id is None:
@@ -98,8 +78,8 @@ def _names_to_avoid(context: Validation) -> set[str] | None:
         zerver_realm.c.id == context.realm_id
     )
     users = zerver_userprofile.c
-    names = sa.select(users.full_name).where(users.realm_id == context.realm_id)
+    in_use = sa.select(users.full_name).where(users.realm_id == context.realm_id)
     with context.database.read() as connection:
         if not connection.scalar(wanted):
             return None
-        return {comparable(name) for name in connection.scalars(names)}
+        return {comparable(name) for name in connection.scalars(in_use)}

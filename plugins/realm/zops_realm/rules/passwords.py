@@ -25,7 +25,7 @@ def length(values: Sequence[str], context: Validation) -> Iterator[Problem]:
         if not SHORTEST <= len(value) <= LONGEST:
             yield Problem(
                 "password-length",
-                f"the password has {len(value)} characters",
+                f"the password has {len(value)} character{'s' * (len(value) != 1)}",
                 hint=f"choose one of {SHORTEST} to {LONGEST} characters",
                 index=index,
             )
