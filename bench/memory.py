@@ -10,19 +10,26 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.make_realm import PACKAGED
-from bench.running import Run, make_export, new_database, postgres_server, run_zops, table
+from bench.running import (
+    DIALECTS,
+    MOST_GROWTH,
+    Run,
+    fresh_place,
+    growth,
+    make_export,
+    run_zops,
+    table,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MOST_MB = 250
-MOST_GROWTH = 0.20
-DIALECTS = ("sqlite", "postgresql")
 
 Runs = dict[str, list[Run]]
 
@@ -38,11 +45,6 @@ def measure(database: str | None, home: Path, exports: Sequence[Path]) -> Runs:
     return runs
 
 
-def growth(runs: Sequence[Run]) -> float:
-    """How much more memory the largest run took than the first, as a fraction."""
-    return max(run.peak_mb for run in runs) / runs[0].peak_mb - 1
-
-
 def is_within(runs: Sequence[Run]) -> bool:
     """Does it keep to what is promised?"""
     return runs[0].peak_mb <= MOST_MB and growth(runs) < MOST_GROWTH
@@ -54,16 +56,6 @@ def described(name: str, runs: Sequence[Run]) -> list[str]:
     times = [f"{run.seconds:.1f} s" for run in runs]
     pairs = [cell for pair in zip(peaks, times, strict=True) for cell in pair]
     return [name, *pairs, f"{growth(runs):+.1%}", "ok" if is_within(runs) else "TOO MUCH"]
-
-
-@contextmanager
-def place(dialect: str, home: Path) -> Iterator[str | None]:
-    """The URL of a fresh database; None for the default SQLite file in `home`."""
-    if dialect == "sqlite":
-        yield None
-        return
-    with postgres_server() as server, new_database(server, home) as url:
-        yield url
 
 
 def main() -> int:
@@ -87,8 +79,8 @@ def main() -> int:
         for dialect in words.database:
             home = Path(folder, dialect)
             home.mkdir()
-            with place(dialect, home) as database:
-                for command, runs in measure(database, home, exports).items():
+            with fresh_place(dialect, home) as place:
+                for command, runs in measure(place.database, home, exports).items():
                     results[f"{command} {dialect}"] = runs
     header = ["", *(cell for size in sizes for cell in (f"x{size}", "")), "growth", ""]
     print(table(header, [described(name, runs) for name, runs in results.items()]))

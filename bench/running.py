@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ZOPS = Path(sys.executable).with_name("zops")
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 MEGABYTE = 1_000_000
+DIALECTS = ("sqlite", "postgresql")
+MOST_GROWTH = 0.20  # of memory, as a fraction, when there is more to do
+SECONDS_TO_END = 0.3  # a session ends a moment after its client
 
 
 class CommandFailed(Exception):
@@ -33,6 +36,27 @@ class Run:
     seconds: float
     processor_seconds: float
     peak_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A fresh database: its URL, None for the default SQLite file; the number of its own server."""
+
+    database: str | None = None
+    postmaster: int | None = None
+
+    def server_seconds(self) -> float:
+        """What sessions that have ended took of the processor; 0 without a server of our own."""
+        if self.postmaster is None:
+            return 0.0
+        time.sleep(SECONDS_TO_END)
+        fields = Path(f"/proc/{self.postmaster}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[13:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def growth(runs: Sequence[Run]) -> float:
+    """How much more memory the largest run took than the first, as a fraction."""
+    return max(run.peak_mb for run in runs) / runs[0].peak_mb - 1
 
 
 def run_zops(*words: str | Path, home: Path, database: str | None = None) -> Run:
@@ -103,6 +127,20 @@ def new_database(server: PostgresServer, home: Path) -> Iterator[str]:
         yield url
     finally:
         server.drop_database(name)
+
+
+@contextmanager
+def fresh_place(dialect: str, home: Path) -> Iterator[Place]:
+    """A database with nothing in it, for one of `DIALECTS`; SQLite's lies in `home`."""
+    if dialect == "sqlite":
+        yield Place()
+        return
+    with postgres_server() as server, new_database(server, home) as url:
+        if not isinstance(server, PrivatePostgres):
+            yield Place(url)
+            return
+        number = (server.folder / "data" / "postmaster.pid").read_text().split()[0]
+        yield Place(url, int(number))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
