@@ -6,11 +6,15 @@ and to its limits of length, which SQLite itself does not keep.
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import email_validator
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -18,11 +22,14 @@ from tests.zops_realm.normalized_rows import all_rows
 from zcore import Refused
 from zcore.schema import tables
 from zops_realm import create_realm, create_user
+from zops_realm.bulk.run import BulkRequest
+from zops_realm.bulk.run import run as run_bulk
 from zops_realm.new_password import NewPassword
 from zops_realm.rules import emails
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from zcore import Context
     from zcore.database import Database
@@ -84,6 +91,22 @@ def context(sqlite_database: Database, context_of: Callable[..., Context]) -> Co
     return context_of(sqlite_database)
 
 
+def an_organization(context: Context) -> None:
+    """Make `acme` unless an example before did."""
+    request = create_realm.RealmRequest(
+        name="Acme", string_id="acme", email="o@a.test", full_name="Olive", password=NO_PASSWORD
+    )
+    if not all_rows(context.database)["zerver_realm"]:
+        create_realm.run(context, request)
+
+
+def accounts_in(context: Context) -> int:
+    """How many accounts there are, of people and of bots."""
+    counted = sa.select(sa.func.count()).select_from(tables["zerver_userprofile"])
+    with context.database.read() as connection:
+        return connection.scalar(counted) or 0
+
+
 def within_their_columns(database: Database) -> bool:
     """Would PostgreSQL take every text, too? It has limits of length, and no NUL."""
     return all(
@@ -131,17 +154,7 @@ def test_organizations(
 @example(email="\ud800@b.test", full_name="Ann \ud800")
 @example(email="id:3", full_name="Ann\0")
 def test_accounts(email: str, full_name: str, context: Context) -> None:
-    if not all_rows(context.database)["zerver_realm"]:
-        create_realm.run(
-            context,
-            create_realm.RealmRequest(
-                name="Acme",
-                string_id="acme",
-                email="o@a.test",
-                full_name="Olive",
-                password=NO_PASSWORD,
-            ),
-        )
+    an_organization(context)
     request = create_user.UserRequest(
         realm="acme", email=email, full_name=full_name, password=NO_PASSWORD
     )
@@ -160,6 +173,62 @@ def test_accounts(email: str, full_name: str, context: Context) -> None:
     assert within_their_columns(context.database)
     people = [row for row in all_rows(context.database)["zerver_userprofile"] if not row["is_bot"]]
     assert len({row["delivery_email"].lower() for row in people}) == len(people)
+
+
+LINES = st.lists(
+    st.tuples(ADDRESSES, NAMES, mostly(st.sampled_from(["", "guest", "Owner"]), "boss", "5")),
+    max_size=6,
+)
+VALUES = st.none() | st.integers() | ADDRESSES | NAMES | st.lists(ANYTHING, max_size=2)
+OBJECTS = st.lists(
+    st.dictionaries(
+        mostly(st.sampled_from(["email", "full_name", "role", "groups", "channels"]), "x"), VALUES
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def csv_of(lines: list[tuple[str, str, str]]) -> bytes:
+    """A file as a spreadsheet writes it."""
+    file = io.StringIO()
+    csv.writer(file).writerows([("email", "full_name", "role"), *lines])
+    return file.getvalue().encode("utf-8", "surrogatepass")
+
+
+@BOUNDED
+@given(
+    content=st.binary(max_size=200)
+    | LINES.map(csv_of)
+    | OBJECTS.map(lambda objects: "\n".join(map(json.dumps, objects)).encode()),
+    keep_going=st.booleans(),
+)
+@example(content=b'{"email": "\\ud800@b.test", "full_name": "A\\u0000"}', keep_going=True)
+@example(content=b"{" * 100_000, keep_going=True)
+@example(content=csv_of([("a@b.test", "Ann\ud800", "")]), keep_going=False)
+def test_files(content: bytes, keep_going: bool, context: Context, tmp_path: Path) -> None:
+    """Every line is an account, there already, or refused."""
+    an_organization(context)
+    path = tmp_path / "people"
+    path.write_bytes(content)
+    request = BulkRequest(
+        realm="acme",
+        source=str(path),
+        no_password=True,
+        keep_going=keep_going,
+        if_not_exists=True,
+        bare=True,
+    )
+    before = accounts_in(context)
+    try:
+        data: Any = run_bulk(context, request).data
+    except Refused:
+        assert accounts_in(context) == before
+        return
+
+    assert accounts_in(context) == before + data["created"]
+    assert keep_going or not data["refused"]
+    assert within_their_columns(context.database)
 
 
 @BOUNDED

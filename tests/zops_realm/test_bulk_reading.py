@@ -61,7 +61,7 @@ def test_lines_are_counted_as_an_editor_counts_them() -> None:
         (HEADER + b"a@a.test,Ann\nb@a.test,Zo\xeb\n", "file-encoding", "line 3"),
         ("email,full_name\n".encode("utf-16"), "file-encoding", "line 1"),
         ("email,full_name\n".encode("utf-16-le"), "file-encoding", "line 1"),
-        (b"", "file-empty", "begins with"),
+        (b"", "file-empty", "is empty"),
         (b"\nemail\n", "file-empty", "begins with"),
         (b"email,fullname\n", "column-unknown", "'full_name'"),
         (b"email,full_name,streams\n", "column-unknown", "'channels'"),

@@ -267,15 +267,19 @@ def test_if_not_exists_at_the_same_moment_makes_one(zops: Zops, database: Databa
 
 
 @pytest.mark.parametrize(
-    ("values", "code"),
+    ("values", "code", "hint"),
     [
-        ({"is_active": False}, "user-deactivated"),
-        ({"is_active": False, "is_mirror_dummy": True}, "user-placeholder"),
-        ({"is_bot": True}, "user-bot"),
+        ({"is_active": False}, "user-deactivated", "zops user reactivate"),
+        ({"is_active": False, "is_mirror_dummy": True}, "user-placeholder", "signing up"),
+        ({"is_bot": True}, "user-bot", "another address"),
     ],
 )
 def test_an_account_that_cannot_be_used_is_refused_with_a_reason(
-    sqlite_with_realm: Runner, sqlite_database: Database, values: dict[str, bool], code: str
+    sqlite_with_realm: Runner,
+    sqlite_database: Database,
+    values: dict[str, bool],
+    code: str,
+    hint: str,
 ) -> None:
     change(sqlite_database, "zerver_userprofile", **values)
 
@@ -289,7 +293,7 @@ def test_an_account_that_cannot_be_used_is_refused_with_a_reason(
         "--if-not-exists",
         check=False,
     ).assert_refused(code)
-    assert refused.json()["error"]["hint"]
+    assert hint in refused.json()["error"]["hint"]
 
 
 def test_a_deactivated_organization_is_refused(
@@ -297,9 +301,16 @@ def test_a_deactivated_organization_is_refused(
 ) -> None:
     change(sqlite_database, "zerver_realm", deactivated=True)
 
-    sqlite_with_realm("--json", *UNA, "--no-password", check=False).assert_refused(
-        "realm-deactivated"
-    )
+    refused = sqlite_with_realm("--json", *UNA, "--no-password", check=False)
+
+    refused.assert_refused("realm-deactivated")
+    assert "zops realm reactivate" in refused.json()["error"]["hint"]
+
+
+def test_without_a_database_there_is_no_organization_and_none_is_made(zops: Zops) -> None:
+    zops("--json", *UNA, "--no-password", check=False).assert_refused("no-realm")
+
+    assert not list(zops.folder.rglob("*.db"))
 
 
 def test_the_internal_organization_is_refused(sqlite_with_realm: Runner) -> None:

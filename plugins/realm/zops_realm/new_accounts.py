@@ -47,7 +47,7 @@ def unusable(realm: Realm, existing: Account) -> Refused | None:
         return Refused(
             f"the account {existing.email!r} {place} is deactivated",
             code="user-deactivated",
-            hint="reactivate that account instead of creating a second one",
+            hint="'zops user reactivate' makes it active again, with all that it had",
         )
     if existing.is_bot:
         return Refused(

@@ -40,7 +40,7 @@ def looking_at_realm(context: Context, reference: str) -> Iterator[tuple[sa.Conn
 
 
 def find_open_realm(context: Context, reference: str) -> Realm:
-    """The organization, when accounts can be made in it. A database that is not there is not made.
+    """The organization, when something can be made in it. It makes no database.
 
     Raises what `looking_at_realm` raises, and `Refused` when the organization is deactivated.
     """
@@ -49,7 +49,7 @@ def find_open_realm(context: Context, reference: str) -> Realm:
             raise Refused(
                 f"the organization {realm.name!r} is deactivated",
                 code="realm-deactivated",
-                hint="reactivate it before creating accounts in it",
+                hint="'zops realm reactivate' opens it again",
             )
     return realm
 

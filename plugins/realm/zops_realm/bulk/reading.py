@@ -63,7 +63,7 @@ def read_entries(stream: BinaryIO, place: str) -> Iterator[Entry | Refusal]:
     first = next(lines, None)
     if first is None or not first.strip():
         raise Refused(
-            f"{shown(place)} begins with an empty line",
+            f"{shown(place)} {'is empty' if first is None else 'begins with an empty line'}",
             code="file-empty",
             hint="begin it with the names of the columns: email,full_name",
         )

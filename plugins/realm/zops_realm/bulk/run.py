@@ -120,7 +120,7 @@ class _Job:
         text = f"created {_accounts(len(made.user_ids))} in {self.realm.name!r}"
         existing = len(checked.existing | made.existing)
         if existing:
-            text += f"; {existing:,} were already there"
+            text += f"; {existing:,} {'was' if existing == 1 else 'were'} already there"
         if refusals:
             text += f"; {count_lines(refusals):,} lines were refused"
         counts = {"created": len(made.user_ids), "existing": existing}
