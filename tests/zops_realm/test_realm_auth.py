@@ -160,6 +160,20 @@ def test_a_new_organization_has_the_ones_that_are_named(
     assert "OpenID Connect by the e-mail address in the claim 'email'" in user.stderr
 
 
+def test_where_nobody_logs_in_by_a_password_none_is_needed(
+    zops_on_sqlite: Zops, sqlite_database: Database
+) -> None:
+    zops_on_sqlite(*CREATE[:-1], "--auth-method=ldap")
+    user = zops_on_sqlite("create-user", "u@a.test", "Una U", "-r", "acme")
+
+    assert "LDAP by the e-mail address" in user.stderr
+    people = [row for row in rows(sqlite_database, "zerver_userprofile") if not row["is_bot"]]
+    assert [row["password"][0] for row in people] == ["!", "!"]
+    zops_on_sqlite("realm", "auth", "enable", "acme", "Email")
+    zops_on_sqlite("create-user", "v@a.test", "Vi U", "-r", "acme", exit_code=2)
+    zops_on_sqlite("create-user", "v@a.test", "Vi U", "-r", "nowhere", exit_code=3)
+
+
 def test_where_passwords_are_asked_for_nothing_is_said(zops_on_sqlite: Zops) -> None:
     assert "finds the account" not in zops_on_sqlite(*CREATE).stderr
 

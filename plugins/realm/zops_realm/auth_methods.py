@@ -38,6 +38,11 @@ def enabled_methods(connection: sa.Connection, realm_id: int) -> list[str]:
     return list(connection.scalars(chosen))
 
 
+def is_password_used(enabled: Iterable[str], known: Mapping[str, AuthBackend]) -> bool:
+    """Does a way to log in ask for the password that accounts have here? Unknown ones may."""
+    return any(name not in known or known[name].password for name in enabled)
+
+
 def has_way_in(enabled: Iterable[str], known: Mapping[str, AuthBackend]) -> bool:
     """Can somebody log in, in production, in one of the ways that are `enabled`?"""
     return any(name not in known or not known[name].only_development for name in enabled)

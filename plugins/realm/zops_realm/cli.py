@@ -51,7 +51,7 @@ def create_realm(
 ) -> Result:
     """Create the organization NAME and its owner, whole or not at all.
 
-    What is not given is asked for at the terminal.
+    What is not given is asked for at the terminal; no password where nobody logs in by one.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def create_realm(
       zops create-realm Acme ann@example.com "Ann Lee" --no-password --dry-run
     """
     collect_rarely()
-    owner = person.get()
+    owner = person.get(lambda: _asks_for_password(auth_methods))
 
     from zops_realm import create_realm as work  # late, and while the password is being hashed
 
@@ -76,3 +76,12 @@ def create_realm(
         dry_run=dry_run,
     )
     return work.run(current(), request)
+
+
+def _asks_for_password(auth_methods: tuple[str, ...]) -> bool:
+    if not auth_methods:
+        return True  # all that there are, and e-mail address and password is one
+
+    from zops_realm.create_realm import asks_for_password
+
+    return asks_for_password(current(), auth_methods)

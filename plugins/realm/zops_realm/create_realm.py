@@ -15,14 +15,14 @@ from zcore.organizations.hosts import realm_url
 from zcore.schema.realms import zerver_realmauditlog
 from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Person, create_accounts
-from zops_realm.auth_methods import known_backends, note_linking, stored_name
+from zops_realm.auth_methods import is_password_used, known_backends, note_linking, stored_name
 from zops_realm.changing import Work, changing
 from zops_realm.empty_realm import EmptyRealm, insert_empty_realm
 from zops_realm.rules.emails import normalized
 from zops_realm.settling import settle_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from zcore import CreatedUser
     from zcore.organizations.realms import InsertedRealm
@@ -93,10 +93,15 @@ def _require_valid(context: Context, request: RealmRequest) -> None:
     )
 
 
-def _enabled(context: Context, request: RealmRequest) -> tuple[str, ...]:
-    """The ways to log in that the organization is to have, as Zulip writes them."""
+def asks_for_password(context: Context, auth_methods: Iterable[str]) -> bool:
+    """Does an organization with these ways to log in, none meaning all, ask for passwords?"""
+    return is_password_used(_enabled(context, auth_methods), known_backends(context.plugins))
+
+
+def _enabled(context: Context, auth_methods: Iterable[str]) -> tuple[str, ...]:
+    """The ways to log in that an organization is to have, as Zulip writes them."""
     known = known_backends(context.plugins)
-    chosen = (stored_name(name, known) for name in request.auth_methods)
+    chosen = (stored_name(name, known) for name in auth_methods)
     return tuple(dict.fromkeys(chosen)) or tuple(known)
 
 
@@ -132,7 +137,7 @@ def _empty_realm(work: Work, request: RealmRequest) -> EmptyRealm:
     return EmptyRealm(
         name=request.name.strip(),
         string_id=request.string_id,
-        authentication_methods=_enabled(work.context, request),
+        authentication_methods=_enabled(work.context, request.auth_methods),
     )
 
 

@@ -10,7 +10,12 @@ from zcore.crash_points import crash_point
 from zcore.organizations.codes import ROLE_NAMES, Role
 from zcore.validation import Subjects, require_valid
 from zops_realm.accounts import Account, Person, find_account
-from zops_realm.auth_methods import note_linking
+from zops_realm.auth_methods import (
+    enabled_methods,
+    is_password_used,
+    known_backends,
+    note_linking,
+)
 from zops_realm.changing import Work, changing
 from zops_realm.new_accounts import display_host_of, unusable, write_accounts
 from zops_realm.realm_target import find_open_realm
@@ -50,6 +55,17 @@ def run(context: Context, request: UserRequest) -> Result:
         return _make(context, request, realm)
     except ZopsError as error:
         return _after_a_race(context, request, realm, error)
+
+
+def asks_for_password(context: Context, reference: str) -> bool:
+    """Does the organization that `reference` names ask people for the password that they have here?
+
+    Raises what `run` raises for one in which no accounts can be made.
+    """
+    realm = find_open_realm(context, reference)
+    with context.database.read() as connection:
+        enabled = enabled_methods(connection, realm.realm_id)
+    return is_password_used(enabled, known_backends(context.plugins))
 
 
 def _make(context: Context, request: UserRequest, realm: Realm) -> Result:

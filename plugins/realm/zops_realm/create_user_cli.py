@@ -53,7 +53,7 @@ def create_user(
 ) -> Result:
     """Create an account in an organization, or with --from many.
 
-    What is not given is asked for at the terminal.
+    What is not given is asked for at the terminal; no password where nobody logs in by one.
 
     The first line of a CSV file names its columns: email and full_name, and where wanted role,
     password_hash (as the server stores it), groups and channels (names with ; between them). Of a
@@ -85,7 +85,7 @@ def create_user(
 
 def _create_one(person: PersonInput, words: Words) -> Result:
     collect_rarely()
-    newcomer = person.get()
+    newcomer = person.get(lambda: _asks_for_password(words["realm"]))
 
     from zops_realm import create_user as work  # late, and while the password is being hashed
 
@@ -96,6 +96,12 @@ def _create_one(person: PersonInput, words: Words) -> Result:
         **words,
     )
     return work.run(current(), request)
+
+
+def _asks_for_password(realm: str) -> bool:
+    from zops_realm.create_user import asks_for_password
+
+    return asks_for_password(current(), realm)
 
 
 def _create_many(source: str, words: Words, *, no_password: bool, keep_going: bool) -> Result:

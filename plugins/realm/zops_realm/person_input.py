@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -12,7 +12,7 @@ from zops_realm.new_password import NewPassword
 from zops_realm.password_input import at_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zops_realm.password_input import PasswordSource
 
@@ -65,31 +65,33 @@ class PersonInput:
         """Does it give an address or a name?"""
         return self.email.given is not None or self.full_name.given is not None
 
-    def get(self) -> Person:
+    def get(self, is_password_used: Callable[[], bool]) -> Person:
         """Address, name and password; asks for what was not given.
 
-        Raises `UsageError` that names all flags that are missing, where there is no terminal to
-        ask at, and `Refused` when the password cannot be read.
+        Where nothing is said about a password, `is_password_used` is asked whether the person
+        logs in by it; who does not gets none. Raises `UsageError` that names all flags that are
+        missing, where there is no terminal to ask at, `Refused` when the password cannot be read,
+        and whatever the question raises.
         """
         self.password.require_one_way()
         missing = [answer for answer in (self.email, self.full_name) if answer.given is None]
-        if not at_terminal():
-            _require_none(missing, self.password)
+        if missing and not at_terminal():
+            raise _not_given(missing, self.password)
+        source = self.password
+        if source.is_missing() and not is_password_used():
+            source = replace(source, none=True)
+        source.check()
         email, full_name = self.email.get(), self.full_name.get()
-        return Person(email, full_name, NewPassword(self.password.read()).begin())
+        return Person(email, full_name, NewPassword(source.read()).begin())
 
 
-def _require_none(missing: Sequence[Answer], password: PasswordSource) -> None:
-    """Raise `UsageError` that names everything that was not given."""
+def _not_given(missing: Sequence[Answer], password: PasswordSource) -> UsageError:
+    """What to raise, with everything that was not given."""
     labels = [answer.label.lower() for answer in missing]
-    hints = [" and ".join(answer.flag for answer in missing)] if missing else []
+    hint = f"give {' and '.join(answer.flag for answer in missing)}"
     if password.is_missing():
         labels.append("password")
-        hints.append(password.flags)
-    if labels:
-        *first, last = labels
-        named = f"{', '.join(first)} and {last} were" if first else f"{last} was"
-        raise UsageError(
-            f"{named} not given, and there is no terminal to ask at",
-            hint=f"give {'; and '.join(hints)}",
-        )
+        hint += f"; and {password.flags}"
+    *first, last = labels
+    named = f"{', '.join(first)} and {last} were" if first else f"{last} was"
+    return UsageError(f"{named} not given, and there is no terminal to ask at", hint=hint)
