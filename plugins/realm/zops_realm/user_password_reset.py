@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore import Context, Problem, Refused, Result
-from zcore.broker import is_rabbitmq, publish_events
+from zcore.broker import publish_events
 from zcore.organizations.hosts import realm_url
 from zcore.schema.users import zerver_userprofile
 from zcore.validation import refuse
