@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.zops_realm.normalized_rows import all_rows
-from zcore import Context, Failed, Refused, Result, Unreachable, ZopsError
+from zcore import Context, Refused, Result, Unreachable, ZopsError
 from zcore.organizations.codes import Role
 from zops_realm import channel_create, channel_subscribe, realm_deactivate
 from zops_realm.channels import NewChannel
@@ -94,7 +94,7 @@ def test_a_column_that_is_not_there(acme: Database, context_of: Callable[..., Co
     context = context_of(acme, external_host="chat.test")
 
     for name in ("change-role", "change-name", "deactivate", "rename", "create", "close"):
-        with pytest.raises(Failed, match='"extra_data"'):
+        with pytest.raises(Refused, match='"extra_data"'):
             CHANGES[name](context)
     with acme.read() as connection:
         left = connection.execute(
