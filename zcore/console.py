@@ -76,13 +76,23 @@ class Console:
         if not self.json:
             sys.stderr.write(f"{mask_passwords(text)}\n")
 
+    def report(self, text: str) -> None:
+        """Show how it went, on several lines: what `--json` says in numbers. Not when quiet."""
+        if not self.quiet and not self.json:
+            sys.stderr.write(f"{mask_passwords(text)}\n")
+
+    @property
+    def shows_progress(self) -> bool:
+        """Is there a terminal, and somebody who wants to see how far a command is?"""
+        return not self.quiet and sys.stderr.isatty()
+
     @contextmanager
     def progress(self, label: str, total: float | None = None) -> Iterator[Progress]:
         """A progress bar while inside: `total` units, or an unknown number of them.
 
         Shown only when stderr is a terminal; whatever else is written to stderr appears above it.
         """
-        if self.quiet or not sys.stderr.isatty():
+        if not self.shows_progress:
             yield _Hidden()
             return
         from zcore.progress import shown

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zcore.organizations.lookup import Realm
     from zcore.rows_in import Writer
     from zcore.rows_out import Reader
-    from zcore.values import Finding
+    from zcore.values import Estimate, Finding
 
 
 class NewFile(Protocol):
@@ -60,6 +60,10 @@ class ExportJob(Protocol):
 
     def advance(self, *, rows: int = 0, files: int = 0) -> None:
         """Say that so many more rows and files are done: for the progress display."""
+        ...
+
+    def expect(self, estimate: Estimate) -> None:
+        """Say what the stage found out that it has to do in all: for the time that is left."""
         ...
 
     def may_go_on(self) -> None:
@@ -124,6 +128,10 @@ class ImportJob(Protocol):
 
     def advance(self, *, rows: int = 0, files: int = 0) -> None:
         """Say that so many more rows and files are done: for the progress display."""
+        ...
+
+    def expect(self, estimate: Estimate) -> None:
+        """Say what the stage found out that it has to do in all: for the time that is left."""
         ...
 
     def may_go_on(self) -> None:

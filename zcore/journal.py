@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from zcore.errors import Failed, Refused
 
 Counts = Mapping[str, int]
+COUNTED = ("rows", "files", "bytes")
 Facts = Mapping[str, Any]  # what a line of a journal says, as JSON
 
 
@@ -22,18 +23,34 @@ Facts = Mapping[str, Any]  # what a line of a journal says, as JSON
 class StageReport:
     """What one stage did: its counts (rows, files, bytes, ...) and how many seconds it took.
 
-    `kept`: an earlier run did it.
+    `kept`: an earlier run did it. `measured` is what the job counted of it on the way, for the
+    counts that the stage itself does not give.
     """
 
     name: str
     seconds: float
     counts: Counts = field(default_factory=dict)
     kept: bool = False
+    measured: Counts = field(default_factory=dict)
+
+    def count(self, what: str) -> int:
+        """How many "rows", "files" or "bytes" it was about."""
+        return self.counts.get(what, self.measured.get(what, 0))
+
+    def per_second(self, what: str) -> int:
+        """The same in a second. 0 when an earlier run did it, or nobody can tell."""
+        return round(self.count(what) / self.seconds) if self.seconds and not self.kept else 0
 
     def as_data(self) -> dict[str, object]:
         """What `--json` shows."""
-        shown = {"name": self.name, "seconds": round(self.seconds, 3), **self.counts}
-        return shown | ({"kept": True} if self.kept else {})
+        return {
+            "name": self.name,
+            "seconds": round(self.seconds, 3),
+            **{what: self.count(what) for what in COUNTED},
+            **{f"{what}_per_second": self.per_second(what) for what in ("rows", "bytes")},
+            **self.counts,
+            **({"kept": True} if self.kept else {}),
+        }
 
 
 class Journal(Protocol):

@@ -114,7 +114,9 @@ class _Run:
             raise Failed(
                 f"stage {stage.name!r} of {whose} failed: {describe(error)}", code="stage-failed"
             ) from error
-        return StageReport(stage.name, time.monotonic() - started, counts)
+        seconds = time.monotonic() - started
+        measured = self.progress.measured(stage.name)
+        return StageReport(stage.name, seconds, counts, measured=measured)
 
     def _work(self, stage: Stage) -> Counts:
         work: Any = resolve(stage.target, owner=self.plugins.provider(stage))

@@ -22,10 +22,11 @@ from zcore import pipeline
 from zcore.console import Console
 from zcore.crash_points import CRASHED, VARIABLE
 from zcore.errors import Failed, Interrupted, Refused
-from zcore.journal import FileJournal, Journal, MemoryJournal
+from zcore.journal import FileJournal, Journal, MemoryJournal, StageReport
 from zcore.stage_graph import StageGraph
 from zcore.stage_plan import make_plan, plan_table
-from zcore.stage_progress import StageProgress, stage_progress
+from zcore.stage_progress import StageLine, StageProgress, stage_progress
+from zcore.stage_timing import timing_table
 from zcore.testing.plugins import hooks, plugins_of
 from zcore.values import Estimate, Stage
 
@@ -495,34 +496,101 @@ def test_a_failure_names_the_plugin_and_its_stages_are_timed_and_watched(stage: 
 # --- progress
 
 
-class Bar:
-    """What a person would see."""
+def test_what_a_stage_does_is_counted(stage: AddStage) -> None:
+    """For the report too, where the stage does not say it itself."""
+    progress = StageProgress(["a", "b"])
 
-    def __init__(self) -> None:
-        self.done = 0
-        self.texts: list[str] = []
-
-    def advance(self, n: int = 1) -> None:
-        self.done += n
-
-    def describe(self, text: str) -> None:
-        self.texts.append(text)
-
-
-def test_progress_tells_stages_rows_and_files(stage: AddStage) -> None:
-    bar = Bar()
-    progress = StageProgress(bar, "exporting")
-
-    def work(_job: Job) -> None:
+    def work(_job: Job) -> object:
         progress.advance(rows=1500)
-        progress.advance(rows=500, files=2)
+        progress.advance("a", rows=500, files=2, size=30)
+        return {"rows": 7}
 
     graph = StageGraph.of([stage("a", work), stage("b", needs=("a",))])
-    pipeline.run(graph, Job(), MemoryJournal(), plugins_of({}), progress)
-    assert bar.done == 2
-    assert bar.texts[0] == "exporting: a"
-    assert "exporting: a, 2,000 rows, 2 files" in bar.texts
-    assert bar.texts[-1] == "exporting, 2,000 rows, 2 files"
+    journal = MemoryJournal()
+    pipeline.run(graph, Job(), journal, plugins_of({}), progress)
+    assert progress.done_stages == 2
+    first, second = (report.as_data() for report in journal.reports)
+    assert {name: first[name] for name in ("rows", "files", "bytes")} == {
+        "rows": 7,
+        "files": 2,
+        "bytes": 30,
+    }
+    assert (second["rows"], second["files"], second["bytes"]) == (0, 0, 0)
+
+
+class Growing:
+    """A file that is being written."""
+
+    size = 0
+
+
+def test_bytes_count_while_a_file_grows() -> None:
+    progress = StageProgress(["a"])
+    progress.begun("a")
+    file = Growing()
+    with progress.writing("a") as written:
+        written.append(file)
+        file.size = 40
+        assert progress.running()[0].size == 40
+        file.size = 50
+    file.size = 60  # nobody's business any more
+    with progress.writing("a") as written:
+        written.append(file)
+    assert progress.measured("a") == {"bytes": 110}
+
+
+@pytest.mark.parametrize(
+    ("expected", "left"),
+    [
+        (Estimate(rows=400), 30.0),
+        (Estimate(size=400), 70.0),
+        (Estimate(files=8), 30.0),
+        (Estimate(rows=400, size=400), 30.0),
+        (Estimate(rows=99), None),  # the guess was wrong
+        (Estimate(rows=100_000), None),  # too early
+        (Estimate(rows=0, files=0), None),
+        (Estimate(), None),
+    ],
+)
+def test_time_left(expected: Estimate, left: float | None) -> None:
+    """As long as it took so far, in proportion."""
+    line = StageLine("a", rows=100, files=2, size=50, seconds=10.0, expected=expected)
+    assert line.seconds_left == left
+
+
+def test_time_left_before_anything_is_done() -> None:
+    line = StageLine("a", rows=0, files=0, size=0, seconds=10.0, expected=Estimate(rows=5))
+    assert line.seconds_left is None
+
+
+def test_what_is_expected_of_all_stages() -> None:
+    """What a stage did counts when it is done; what it found out it has to do before that."""
+    progress = StageProgress(["a", "b", "c"], {"a": Estimate(rows=100), "b": Estimate(rows=1000)})
+    progress.begun("a")
+    progress.advance(rows=40)
+    assert progress.total("all").expected.rows == 1100
+    progress.done("a")
+    assert progress.total("all").expected.rows == 1040
+    progress.begun("b")
+    progress.expect("b", Estimate(rows=60))
+    progress.expect("b", Estimate(files=2))
+    assert progress.running()[0].expected == Estimate(rows=60, files=2)
+    assert progress.total("all").expected.rows == 100
+
+
+def test_a_table_of_times() -> None:
+    reports = [
+        StageReport("copies", 2.0, {"files": 3, "bytes": 4_000_000}),
+        StageReport("rows", 4.0, {"rows": 8000}, measured={"rows": 1, "bytes": 1_000_000}),
+        StageReport("before", 9.0, {"rows": 1}, kept=True),
+    ]
+    assert [line.split() for line in timing_table(reports, 5.0).splitlines()] == [
+        ["stage", "rows", "files", "size", "seconds", "rows/s", "size/s"],
+        ["before", "1", "kept"],
+        ["rows", "8,000", "1.0", "MB", "4.00", "2,000", "250.0", "kB"],
+        ["copies", "3", "4.0", "MB", "2.00", "2.0", "MB"],
+        ["total", "8,001", "3", "5.0", "MB", "5.00", "1,600", "1.0", "MB"],
+    ]
 
 
 # --- the plan of a dry run

@@ -12,17 +12,17 @@ from zcore import Failed
 from zcore.crash_points import crash_point
 from zcore.database_errors import translated
 from zcore.files import open_stores
+from zcore.stage_progress import StageProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import zcore
-    from zcore import Context, Finding
+    from zcore import Context, Estimate, Finding
     from zcore.files import FileStore, FileStores, StoredFile, StorePair
     from zcore.journal import StageReport
     from zcore.organizations.lookup import Realm
     from zcore.rows_out import Reader, Snapshot
-    from zcore.stage_progress import StageProgress
     from zops_export.export_journal import ExportJournal
     from zops_export.rewrites import Rewrites
     from zops_export.selection import Mode, Selection
@@ -54,7 +54,7 @@ class ExportJob:
         self.reports: list[StageReport] = []
         self.missing_uploads: set[str] = set()
         self.expected_rows: Mapping[str, int] = {}
-        self.progress: StageProgress | None = None
+        self.progress = StageProgress()
         self._stage = ""
         self._snapshot = snapshot
         self._written: tuple[WorkFolder, ExportJournal] | None = None
@@ -120,7 +120,8 @@ class ExportJob:
     @contextmanager
     def open(self, name: str) -> Iterator[HashingFile]:
         """A new file of the export."""
-        with self.folder.open(name) as file:
+        with self.progress.writing(self._stage) as written, self.folder.open(name) as file:
+            written.append(file)
             yield file
         self.journal.wrote(self._stage, self.folder.files[name])
 
@@ -134,8 +135,9 @@ class ExportJob:
                 self.folder.copy(name, content)
             self.journal.wrote(self._stage, self.folder.files[name], stored)
         crash_point(f"copied:{name}")
-        self.advance(files=1)
-        return self.folder.files[name].size
+        size = self.folder.files[name].size
+        self.progress.advance(self._stage, files=1, size=size)
+        return size
 
     def find(self, finding: Finding) -> None:
         """Note something that was left out or is wrong."""
@@ -149,8 +151,11 @@ class ExportJob:
 
     def advance(self, *, rows: int = 0, files: int = 0) -> None:
         """So many more rows and files are done: for the progress display."""
-        if self.progress is not None:
-            self.progress.advance(rows=rows, files=files)
+        self.progress.advance(self._stage, rows=rows, files=files)
+
+    def expect(self, estimate: Estimate) -> None:
+        """Say what the stage has to do in all: for the time that is left."""
+        self.progress.expect(self._stage, estimate)
 
     def may_go_on(self) -> None:
         """Raise `zcore.Interrupted` when a signal asked us to stop."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ from zcore.organizations.lookup import Realm, find_realm
 from zcore.pipeline import run
 from zcore.stage_graph import StageGraph
 from zcore.stage_progress import stage_progress
+from zcore.stage_timing import timing_table
 from zcore.validation import require_valid
 from zcore.version import __version__
 from zops_export.archive_writing import SUFFIX, pack
 from zops_export.claimed_folder import remove_leftovers
+from zops_export.expected_work import expected_work
 from zops_export.export_job import ExportJob
 from zops_export.export_journal import ExportJournal
 from zops_export.known_schema import require_known_schema
@@ -62,7 +65,8 @@ def _export(context: Context, options: ExportOptions) -> Result:
         context.files  # noqa: B018  # refuses here when the place of the files is not known
         with _work_folder(job, options, target):
             label = f"exporting {job.realm.string_id!r}"
-            with stage_progress(context.console, label, graph) as job.progress:
+            expected = partial(expected_work, job)
+            with stage_progress(context.console, label, graph, expected) as job.progress:
                 run(
                     graph,
                     job,
@@ -73,7 +77,9 @@ def _export(context: Context, options: ExportOptions) -> Result:
                 )
             job.reports.extend(job.journal.reports)
             digest = _publish(job, target)
-    return _result(job, target, digest, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    context.console.report(timing_table(job.reports, seconds))
+    return _result(job, target, digest, seconds)
 
 
 def _prepare(

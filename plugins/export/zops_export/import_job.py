@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from zcore import Context, Failed, Finding, Refused, ZopsError
+from zcore.stage_progress import StageProgress
 from zops_export.row_conversion import Notes
 
 if TYPE_CHECKING:
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import zcore
+    from zcore import Estimate
     from zcore.files import FileStores
     from zcore.rows_in import Writer
-    from zcore.stage_progress import StageProgress
     from zops_export.export_index import ExportIndex
     from zops_export.export_source import ExportSource
     from zops_export.id_maps import IdMap
@@ -49,7 +50,7 @@ class ImportJob:
         self.options = options
         self.source = source
         self.index = index
-        self.progress: StageProgress | None = None
+        self.progress = StageProgress()
         self._places: tuple[Writer, FileStores] | None = None
         self.ids: dict[str, IdMap] = {}
         self.upload_paths: dict[str, str] = {}
@@ -104,8 +105,11 @@ class ImportJob:
 
     def advance(self, *, rows: int = 0, files: int = 0) -> None:
         """So many more rows and files are done: for the progress display."""
-        if self.progress is not None:
-            self.progress.advance(rows=rows, files=files)
+        self.progress.advance(rows=rows, files=files)
+
+    def expect(self, estimate: Estimate) -> None:
+        """Say what the stage has to do in all: for the time that is left."""
+        self.progress.expect("", estimate)
 
     def is_free(self, realm_id: int) -> bool:
         """Is there no file of an organization with that number?
