@@ -25,6 +25,7 @@ from zcore.database_file import file_of, is_there, make_file, require_file
 from zcore.errors import Refused
 from zcore.rows_in import Writer
 from zcore.rows_out import PostgresSnapshot, Snapshot, SQLiteSnapshot
+from zcore.sql_text import add_functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,6 +245,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
+        add_functions(connection)
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_SECONDS * 1000}")
         cursor.execute("PRAGMA foreign_keys = ON")

@@ -151,7 +151,7 @@ def zops_export_stages() -> Iterable[Stage | Rewrite]:  # type: ignore[empty-bod
     export to write to, `job.realm` is the organization. What it returns (`{"rows": 3}`,
     `{"files": 1, "bytes": 20}`) is shown with its time; a long one calls `job.may_go_on()` and
     `job.advance(files=1)` on its way. A `Rewrite` changes or leaves out what the stages of others
-    write, as SQL.
+    write, as SQL. What has `only_with="acme"` counts only for `zops export --with acme`.
 
     Example::
 

@@ -78,7 +78,8 @@ class Stage:
     for the plan of a dry run; `estimate` names `(job) -> Estimate`, called by a dry run only,
     whose job can be read but not written to. With `keeps`, `zops export --resume` does not run
     the stage again when it was done: its files and findings are taken up as they are. Not for a
-    stage that reads rows, which are those of another moment then.
+    stage that reads rows, which are those of another moment then. With `only_with`, an export has
+    the stage only when it is asked for it: `zops export --with NAME`.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Stage:
     help: str = ""
     estimate: str = ""
     keeps: bool = False
+    only_with: str = ""
 
 
 @frozen
@@ -112,13 +114,15 @@ class Rewrite:
     fulfil it are exported; with them go the rows that an export has because of them, such as the
     messages of a channel. Rows that others still refer to cannot be left out: what would lead
     nowhere refuses the export. Keys cannot be rewritten, nor one column by two plugins; several
-    conditions all have to be fulfilled.
+    conditions all have to be fulfilled. `only_with` is that of `Stage`: several rewrites and stages
+    with one name are asked for together.
     """
 
     table: str
     column: str | None
     target: str
     help: str = ""
+    only_with: str = ""
 
 
 @frozen

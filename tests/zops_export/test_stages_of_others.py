@@ -106,6 +106,26 @@ def test_they_take_part(
     assert zops_on("--json", "verify", output).json()["problems"] == []
 
 
+def test_some_wait_to_be_asked_for(
+    temporary_plugins: TemporaryPlugins, with_realm: ZopsHere, tmp_path: Path
+) -> None:
+    stages = ("always", ""), ("asked", "extra"), ("never", "other")
+    declared = [
+        f"Stage({name!r}, 'dist_of_other.work:work', only_with={extra!r})" for name, extra in stages
+    ]
+    plugin = f"""
+        from zcore import Stage, hookimpl
+
+        @hookimpl
+        def zops_export_stages():
+            return [{", ".join(declared)}]
+    """
+    temporary_plugins.install("other", plugin, work="def work(job): pass")
+    words = ("--json", "export", "-r", "acme", "--with", "extra", "--output", tmp_path / "out")
+    ran = {stage["name"] for stage in with_realm(*words).json()["stages"]}
+    assert ran & {"always", "asked", "never"} == {"always", "asked"}
+
+
 FAILURES = {
     "a refusal": ("raise Refused('not on a Friday', hint='wait')", 3, "not on a Friday"),
     "a bug": ("raise ValueError('oops')", 1, "oops"),

@@ -19,6 +19,7 @@ MODULES = {
     "zcore.database": ("Database", "ReadOnlyDatabase"),
     "zcore.rows_out": ("Reader",),
     "zcore.rows_in": ("Writer",),
+    "zcore.sql_text": ("replace_pattern", "has_pattern"),
     "zcore.organizations.lookup": ("Realm", "find_realm"),
     "zcore.files": ("StorePair", "FileStore", "StoredFile", "Metadata", "LocalStore"),
     "zcore.broker": (

@@ -36,6 +36,20 @@ WHAT = (
         is_flag=True,
         help="Of private messages, only those that somebody who consented can see.",
     ),
+    click.option(
+        "--redact-emails",
+        "extras",
+        flag_value="redact-emails",
+        multiple=True,
+        help="Without anybody's e-mail address: not in accounts, nor in what they wrote.",
+    ),
+    click.option(
+        "--with",
+        "extras",
+        multiple=True,
+        metavar="NAME",
+        help="With what a plugin does only when asked for NAME. Can be repeated.",
+    ),
 )
 
 WHERE = (

@@ -12,10 +12,14 @@ from zops_export.selection import Mode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """What the command line asks for. `output` None: an archive here, named by realm and time."""
+    """What the command line asks for. `output` None: an archive here, named by realm and time.
+
+    `extras` are names of what plugins do only when they are asked (`zops_export.extras`).
+    """
 
     realm: str
     mode: Mode = Mode.FULL
+    extras: tuple[str, ...] = ()
     output: Path | None = None
     threads: int = 1
     resume: bool = False

@@ -27,6 +27,7 @@ from zops_export.claimed_folder import remove_leftovers
 from zops_export.expected_work import expected_work
 from zops_export.export_job import ExportJob
 from zops_export.export_journal import ExportJournal
+from zops_export.extras import chosen, require_known
 from zops_export.known_schema import require_known_schema
 from zops_export.rewrite_checks import require_usable
 from zops_export.rewrites import Rewrites, read_rewrites
@@ -51,8 +52,10 @@ def export_realm(context: Context, options: ExportOptions) -> Result:
 def _export(context: Context, options: ExportOptions) -> Result:
     started = time.monotonic()
     stages, given = context.plugins.export_stages()
-    graph = StageGraph.of(stages, context.plugins.provider)
-    rewrites = read_rewrites(context.plugins, given, context.database.dialect)
+    require_known(options.extras, [*stages, *given])
+    graph = StageGraph.of(chosen(stages, options.extras), context.plugins.provider)
+    wanted = chosen(given, options.extras)
+    rewrites = read_rewrites(context.plugins, wanted, context.database.dialect)
     with context.database.snapshot(options.threads) as snapshot:
         with snapshot.reader() as reader:
             job = _prepare(context, options, rewrites, snapshot, reader)

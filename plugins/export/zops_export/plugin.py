@@ -81,7 +81,9 @@ def zops_validators() -> list[Validator]:
 @hookimpl
 def zops_export_stages() -> list[Stage | Rewrite]:
     """An export: what it writes, what has to be known before, and what it changes."""
-    return [*_row_stages(), *_file_stages(), *_summary_stages(), *_rewrites()]
+    from zops_export.redaction import redactions
+
+    return [*_row_stages(), *_file_stages(), *_summary_stages(), *_rewrites(), *redactions()]
 
 
 def _row_stages() -> list[Stage]:
