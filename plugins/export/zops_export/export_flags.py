@@ -57,8 +57,25 @@ WHERE = (
         "--output",
         type=A_PATH,
         metavar="PATH",
-        help="A new folder, or an archive when it ends in .tar.gz."
-        "  [default: an archive here, named by realm and time]",
+        help="A new folder, or an archive when it ends in .tar.gz; %{realm} and %{time} in it"
+        " stand for the subdomain and the time.  [default: an archive here, named by both]",
+    ),
+)
+
+BACKUP = (
+    click.option(
+        "--keep",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Of the exports of this --output keep the newest N: older ones are removed when the"
+        " new one is verified.",
+    ),
+    click.option(
+        "--mark",
+        type=A_PATH,
+        metavar="FILE",
+        help="When the export is verified, say in FILE (JSON) that and when it was made."
+        "  [default: with --keep, beside the exports]",
     ),
 )
 
@@ -83,6 +100,6 @@ HOW = (
 
 def export_flags(command: Function) -> Function:
     """Add all of them to `command`, in the order in which its help shows them."""
-    for option in reversed((*WHAT, *WHERE, *HOW)):
+    for option in reversed((*WHAT, *WHERE, *BACKUP, *HOW)):
         command = option(command)
     return command

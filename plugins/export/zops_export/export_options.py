@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zcore import UsageError
+from zops_export.output_names import DAY, DEFAULT, OutputName
 from zops_export.selection import Mode
 
 
@@ -14,6 +15,8 @@ from zops_export.selection import Mode
 class ExportOptions:
     """What the command line asks for. `output` None: an archive here, named by realm and time.
 
+    `keep` is how many exports of its series are to be there in the end, `mark` where the mark of
+    the last success is to be if not beside them; with one of them the export is verified.
     `extras` are names of what plugins do only when they are asked (`zops_export.extras`).
     """
 
@@ -21,22 +24,56 @@ class ExportOptions:
     mode: Mode = Mode.FULL
     extras: tuple[str, ...] = ()
     output: Path | None = None
+    keep: int | None = None
+    mark: OutputName | None = None
     threads: int = 1
     resume: bool = False
     dry_run: bool = False
 
+    @property
+    def name(self) -> OutputName:
+        """Where it goes, with placeholders. Raises `UsageError` for one that there is not."""
+        return OutputName(DEFAULT if self.output is None else str(self.output))
+
 
 def read_options(
-    *, full: bool, public_only: bool, export_full_with_consent: bool, **given: Any
+    *,
+    full: bool,
+    public_only: bool,
+    export_full_with_consent: bool,
+    mark: Path | None,
+    **given: Any,
 ) -> ExportOptions:
     """What the parameters of the command line say together.
 
     Raises `UsageError` for those that exclude or need each other.
     """
-    options = ExportOptions(mode=_mode(full, public_only, export_full_with_consent), **given)
+    options = ExportOptions(
+        mode=_mode(full, public_only, export_full_with_consent),
+        mark=None if mark is None else OutputName(str(mark)),
+        **given,
+    )
+    _require_name(options)
+    return options
+
+
+def _require_name(options: ExportOptions) -> None:
+    """Raise `UsageError` where the name of the export is none for what is asked."""
+    name = options.name
     if options.resume and options.output is None:
         raise UsageError("--resume needs --output", hint="name what is to be gone on with")
-    return options
+    if options.resume and name.times:
+        raise UsageError(
+            "--resume needs an --output without the time: with it, each export has another name",
+            hint="name what is to be gone on with",
+        )
+    if options.keep is not None and (name.has_time_in_folders or not name.name.times >= DAY):
+        raise UsageError(
+            "--keep needs an --output with the time in its name, and not in that of its folder",
+            hint="write %{time} in the name, or at least %Y, %m and %d",
+        )
+    if options.mark is not None and options.mark.times:
+        raise UsageError("--mark takes no time: it is always the same file")
 
 
 def _mode(full: bool, public_only: bool, with_consent: bool) -> Mode:

@@ -23,12 +23,14 @@ from zcore.stage_timing import timing_table
 from zcore.validation import require_valid
 from zcore.version import __version__
 from zops_export.archive_writing import SUFFIX, pack
+from zops_export.backups import Backup
 from zops_export.claimed_folder import remove_leftovers
 from zops_export.expected_work import expected_work
 from zops_export.export_job import ExportJob
 from zops_export.export_journal import ExportJournal
 from zops_export.extras import chosen, require_known
 from zops_export.known_schema import require_known_schema
+from zops_export.owners import warn_root
 from zops_export.rewrite_checks import require_usable
 from zops_export.rewrites import Rewrites, read_rewrites
 from zops_export.selection import Selection, find_system_bots
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
     from zops_export.export_options import ExportOptions
 
 MANIFEST = "zops-manifest.json"
-TIME = "%Y%m%dT%H%M%SZ"
-ANY_TIME = "????????T??????Z"
 
 
 def export_realm(context: Context, options: ExportOptions) -> Result:
@@ -59,12 +59,15 @@ def _export(context: Context, options: ExportOptions) -> Result:
     with context.database.snapshot(options.threads) as snapshot:
         with snapshot.reader() as reader:
             job = _prepare(context, options, rewrites, snapshot, reader)
-        target = _target(options, job.realm)
+        moment = datetime.now(UTC)
+        target = _target(options, job.realm, moment)
+        backup = Backup.of(options, job, target)
         _check_request(context, options, job.realm, target)
         with snapshot.reader() as reader:
             require_usable(reader.connection, rewrites, job.selection)
+        warn_root(context, target)
         if options.dry_run:
-            return _plan(job, graph, target)
+            return _plan(job, graph, target, backup)
         context.files  # noqa: B018  # refuses here when the place of the files is not known
         with _work_folder(job, options, target):
             label = f"exporting {job.realm.string_id!r}"
@@ -82,7 +85,8 @@ def _export(context: Context, options: ExportOptions) -> Result:
             digest = _publish(job, target)
     seconds = time.monotonic() - started
     context.console.report(timing_table(job.reports, seconds))
-    return _result(job, target, digest, seconds)
+    result = _result(job, target, digest, seconds)
+    return result if backup is None else backup.finish(context, result, moment)
 
 
 def _prepare(
@@ -102,14 +106,10 @@ def _prepare(
     return job
 
 
-def _target(options: ExportOptions, realm: Realm) -> Path:
+def _target(options: ExportOptions, realm: Realm, moment: datetime) -> Path:
     """Where the export goes."""
-    name = options.output or _own_name(realm, datetime.now(UTC).strftime(TIME))
+    name = options.name.fill(realm.string_id, moment)
     return Path(os.path.expanduser(name)).absolute()
-
-
-def _own_name(realm: Realm, moment: str) -> str:
-    return f"zulip-export-{realm.string_id or 'root'}-{moment}{SUFFIX}"
 
 
 def _check_request(context: Context, options: ExportOptions, realm: Realm, target: Path) -> None:
@@ -127,8 +127,8 @@ def _check_request(context: Context, options: ExportOptions, realm: Realm, targe
 @contextmanager
 def _work_folder(job: ExportJob, options: ExportOptions, target: Path) -> Iterator[None]:
     """Where the job writes, while inside. When it fails, the folder goes, or stays for later."""
-    if options.output is None:  # such an export cannot be resumed: its name is another each time
-        for path in remove_leftovers(target.parent, _own_name(job.realm, ANY_TIME)):
+    if options.name.times:  # such an export cannot be resumed: its name is another each time
+        for path in remove_leftovers(target.parent, options.name.name.glob(job.realm.string_id)):
             job.context.console.note(f"removed {path}, which an export that was killed had left")
     about = {
         "realm": job.realm.string_id,
@@ -212,7 +212,7 @@ def _file_counts(job: ExportJob) -> list[dict[str, int]]:
     return [dict(report.counts) for report in job.reports if "bytes" in report.counts]
 
 
-def _plan(job: ExportJob, graph: StageGraph, target: Path) -> Result:
+def _plan(job: ExportJob, graph: StageGraph, target: Path, backup: Backup | None) -> Result:
     """What an export would take, counted in the snapshot; nothing is written."""
     from zcore.stage_plan import make_plan, plan_table
     from zops_export.counting import count_rows
@@ -229,11 +229,15 @@ def _plan(job: ExportJob, graph: StageGraph, target: Path) -> Result:
         "plan": [stage.as_data() for stage in plan],
         "rewrites": job.rewrites.listed(),
     }
+    surplus = backup.surplus(job.context)[1] if backup else []
+    if backup is not None:
+        data["would_remove"] = [str(path) for path in surplus]
     rows = sum(job.expected_rows.values())
     lines = [
         f"would export {job.realm.string_id!r}: {rows:,} rows to {target}",
         plan_table(plan),
         "\n".join(job.rewrites.described()),
+        *([f"would remove {path}" for path in surplus]),
         "These are estimates, made by looking; nothing was written.",
     ]
     return Result(data, "\n\n".join(lines))
