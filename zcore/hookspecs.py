@@ -150,8 +150,9 @@ def zops_export_stages() -> Iterable[Stage | Rewrite]:  # type: ignore[empty-bod
     connection inside the snapshot that all stages share, `job.open(name)` gives a new file of the
     export to write to, `job.realm` is the organization. What it returns (`{"rows": 3}`,
     `{"files": 1, "bytes": 20}`) is shown with its time; a long one calls `job.may_go_on()` and
-    `job.advance(files=1)` on its way. A `Rewrite` changes or leaves out what the stages of others
-    write, as SQL. What has `only_with="acme"` counts only for `zops export --with acme`.
+    `job.advance(files=1)` on its way, and `job.expect(Estimate(files=9))` when it knows how much
+    there is to do. A `Rewrite` changes or leaves out what the stages of others write, as SQL. What
+    has `only_with="acme"` counts only for `zops export --with acme`.
 
     Example::
 
