@@ -43,4 +43,4 @@ def _name(user: int | None) -> str:
     try:
         return pwd.getpwuid(user or ROOT).pw_name
     except KeyError:
-        return f"#{user}"
+        return f"'#{user}'"  # as sudo takes it in a shell
