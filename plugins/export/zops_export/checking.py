@@ -20,6 +20,7 @@ from zops_export.export_index import (
 from zops_export.export_layout import MESSAGE_FILE, lost_messages
 from zops_export.id_maps import IdMap, first_duplicate, identical
 from zops_export.json_rows import JsonRow, NotJson, read_document
+from zops_export.manifest import MANIFEST
 from zops_export.row_conversion import Notes, RowConverter
 from zops_export.text_rewriting import TextRewriter
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from zops_export.export_source import ExportSource
 
-MANIFEST = "zops-manifest.json"
 STATS = "stats.json"
 HASH_BYTES = 1 << 20
 

@@ -6,13 +6,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from zcore import Context, ExportRequest, Refused, Result
 from zcore.organizations.lookup import Realm, find_realm
@@ -21,7 +18,6 @@ from zcore.stage_graph import StageGraph
 from zcore.stage_progress import stage_progress
 from zcore.stage_timing import timing_table
 from zcore.validation import require_valid
-from zcore.version import __version__
 from zops_export.archive_writing import SUFFIX, pack
 from zops_export.backups import Backup
 from zops_export.claimed_folder import remove_leftovers
@@ -30,6 +26,7 @@ from zops_export.export_job import ExportJob
 from zops_export.export_journal import ExportJournal
 from zops_export.extras import chosen, require_known
 from zops_export.known_schema import require_known_schema
+from zops_export.manifest import MANIFEST, write_manifest
 from zops_export.owners import warn_root
 from zops_export.rewrite_checks import require_usable
 from zops_export.rewrites import Rewrites, read_rewrites
@@ -39,8 +36,6 @@ from zops_export.work_folder import WorkFolder, publish_file
 if TYPE_CHECKING:
     from zcore.rows_out import Reader, Snapshot
     from zops_export.export_options import ExportOptions
-
-MANIFEST = "zops-manifest.json"
 
 
 def export_realm(context: Context, options: ExportOptions) -> Result:
@@ -152,7 +147,7 @@ def _work_folder(job: ExportJob, options: ExportOptions, target: Path) -> Iterat
 
 def _publish(job: ExportJob, target: Path) -> str:
     """Give the export its final name; the SHA-256 of the archive, or of the folder's manifest."""
-    _write_manifest(job)
+    write_manifest(job)
     job.may_go_on()
     folder = job.folder
     if not target.name.endswith(SUFFIX):
@@ -163,25 +158,6 @@ def _publish(job: ExportJob, target: Path) -> str:
     publish_file(folder.packed, target)
     folder.remove()
     return digest
-
-
-def _write_manifest(job: ExportJob) -> None:
-    """`zops-manifest.json`: every file with its size and hash, so that damage can be seen."""
-    manifest = {
-        "zops": __version__,
-        "realm": job.realm.string_id,
-        "mode": job.mode.label,
-        "rows": job.rows_by_table(),
-        "rewrites": job.rewrites.listed(),
-        "findings": [asdict(finding) for finding in job.findings],
-        "stages": [report.name for report in job.reports],
-        "files": {
-            name: {"size": file.size, "sha256": file.sha256}
-            for name, file in sorted(job.folder.files.items())
-        },
-    }
-    with job.open(MANIFEST) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
 
 
 def _result(job: ExportJob, target: Path, digest: str, seconds: float) -> Result:
