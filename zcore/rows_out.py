@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 import sqlalchemy as sa
@@ -109,9 +110,15 @@ class _BlockReceiver:
 
 
 class Snapshot(Protocol):
-    """One moment of the database, and how many can look at it side by side."""
+    """One moment of the database, and how many can look at it side by side.
+
+    `moment` in UTC, by the clock of the database: what was committed before it is seen. `taken`
+    says in words how it was held.
+    """
 
     readers: int
+    moment: datetime
+    taken: str
 
     def __enter__(self) -> Self: ...
 
@@ -133,6 +140,8 @@ class _PooledSnapshot:
     def __init__(self, engine: sa.Engine, readers: int) -> None:
         self.engine = engine
         self.readers = max(1, readers)
+        self.moment = datetime.now(UTC)
+        self.taken = "one read transaction"
         self._free: queue.SimpleQueue[Reader] = queue.SimpleQueue()
         self._stack = ExitStack()
 
@@ -174,6 +183,7 @@ class SQLiteSnapshot(_PooledSnapshot):
         connection = connection.execution_options(zops_read_only=True)
         # BEGIN alone takes no snapshot: the first read does.
         connection.execute(sa.text("SELECT count(*) FROM sqlite_master")).all()
+        self.taken = "one read transaction of SQLite"
         self._add(connection)
 
 
@@ -183,12 +193,17 @@ class PostgresSnapshot(_PooledSnapshot):
     def _open(self) -> None:
         leader = self._connect()
         self._add(leader)
+        began = leader.exec_driver_sql("SELECT transaction_timestamp()").scalar_one()
+        self.moment = began.astimezone(UTC)
+        self.taken = "one repeatable-read transaction of PostgreSQL"
         if self.readers == 1:
             return
         exported = self._export(leader)
         if exported is None:
             self.readers = 1
+            self.taken += " on a standby"
             return
+        self.taken = f"one snapshot of PostgreSQL for {self.readers} repeatable-read transactions"
         for _ in range(self.readers - 1):
             follower = self._connect()
             follower.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{exported}'")

@@ -176,7 +176,7 @@ SETTINGS = (
     ),
     Setting(
         "deployments",
-        "The folder of the Zulip server's deployments, each with a prefix for its cache keys",
+        "The folder of the Zulip server's deployments: its migrations, the prefixes of cache keys",
         toml="server.deployments",
         read=folder,
         default=f"{DEPLOYMENTS}",

@@ -89,6 +89,12 @@ HOW = (
         help="Connections that read side by side.  [default: the processor's cores]",
     ),
     click.option(
+        "--zulip-version",
+        metavar="V",
+        help="Write the migrations of this version of the server."
+        "  [default: that of the server's deployment where there is one, else 10.0]",
+    ),
+    click.option(
         "--resume",
         is_flag=True,
         help="Go on where an export to --output was stopped or killed; stopped again, keep it"

@@ -16,9 +16,10 @@ from zcore.stage_progress import StageProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     import zcore
-    from zcore import Context, Estimate, Finding
+    from zcore import Context, Estimate, Finding, Stage
     from zcore.files import FileStore, FileStores, StoredFile, StorePair
     from zcore.journal import StageReport
     from zcore.organizations.lookup import Realm
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from zops_export.export_journal import ExportJournal
     from zops_export.rewrites import Rewrites
     from zops_export.selection import Mode, Selection
+    from zops_export.server_version import ServerVersion
     from zops_export.work_folder import HashingFile, WorkFolder
 
 
@@ -33,8 +35,8 @@ class ExportJob:
     """One export: the realm, one moment of the database, the folder it is written to.
 
     `rows` counts what was written, by file of the export and table; `reports` are the stages that
-    are done. Stages run in several threads: each adds only under its own file names. A dry run
-    has no folder, but the rows that are expected under each key of the export.
+    are done, out of `stages`. Stages run in several threads: each adds only under its own file
+    names. A dry run has no folder, but the rows that are expected under each key of the export.
     """
 
     def __init__(
@@ -44,9 +46,12 @@ class ExportJob:
         selection: Selection,
         rewrites: Rewrites,
         snapshot: Snapshot,
+        server: ServerVersion,
     ) -> None:
         self.context = context
         self.realm = realm
+        self.server = server
+        self.stages: tuple[Stage, ...] = ()
         self.selection = selection
         self.rewrites = rewrites
         self.rows: dict[str, dict[str, int]] = defaultdict(dict)
@@ -100,6 +105,16 @@ class ExportJob:
     def readers(self) -> int:
         """How many connections there are to read with, side by side."""
         return self._snapshot.readers
+
+    @property
+    def moment(self) -> datetime:
+        """The moment of the database that it shows, in UTC."""
+        return self._snapshot.moment
+
+    @property
+    def moment_taken(self) -> str:
+        """In words, how that moment was held."""
+        return self._snapshot.taken
 
     @property
     def files(self) -> FileStores:

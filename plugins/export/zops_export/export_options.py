@@ -18,6 +18,7 @@ class ExportOptions:
     `keep` is how many exports of its series are to be there in the end, `mark` where the mark of
     the last success is to be if not beside them; with one of them the export is verified.
     `extras` are names of what plugins do only when they are asked (`zops_export.extras`).
+    `zulip_version` None: that of the server's deployment, or the one that zops is made for.
     """
 
     realm: str
@@ -27,6 +28,7 @@ class ExportOptions:
     keep: int | None = None
     mark: OutputName | None = None
     threads: int = 1
+    zulip_version: str | None = None
     resume: bool = False
     dry_run: bool = False
 

@@ -31,6 +31,7 @@ from zops_export.owners import warn_root
 from zops_export.rewrite_checks import require_usable
 from zops_export.rewrites import Rewrites, read_rewrites
 from zops_export.selection import Selection, find_system_bots
+from zops_export.server_version import find_server_version
 from zops_export.work_folder import WorkFolder, publish_file
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _export(context: Context, options: ExportOptions) -> Result:
     with context.database.snapshot(options.threads) as snapshot:
         with snapshot.reader() as reader:
             job = _prepare(context, options, rewrites, snapshot, reader)
+        job.stages = graph.stages
         moment = datetime.now(UTC)
         target = _target(options, job.realm, moment)
         backup = Backup.of(options, job, target)
@@ -96,8 +98,11 @@ def _prepare(
     realm = find_realm(reader.connection, options.realm)
     bots = find_system_bots(reader.connection, realm.string_id)
     selection = Selection(realm.realm_id, options.mode, bots, rewrites.conditions)
-    job = ExportJob(context, realm, selection, rewrites, snapshot)
-    job.findings.extend(unknown)
+    server = find_server_version(
+        reader.connection, context.settings.deployments, options.zulip_version
+    )
+    job = ExportJob(context, realm, selection, rewrites, snapshot, server)
+    job.findings.extend(unknown + server.findings())
     return job
 
 
