@@ -1,11 +1,14 @@
 """Reading a `.tar.gz` (or `.tar`) of an export, member by member, without trusting it.
 
 Whatever is wrong with the archive is said with `NotAnExport`, wherever it is met: between two
-members, while one is read, or only at the end, where the checksum is.
+members, while one is read, or only at the end, where the checksum is. Memory stays small whatever
+an archive says of itself, which is why only its blocks are read with `tarfile`: that module takes
+headers of any length into memory.
 """
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zlib
 from contextlib import contextmanager
@@ -18,11 +21,18 @@ from zcore import Refused
 from zops_export.export_layout import NotAnExport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 GZIP_MAGIC = b"\x1f\x8b"
 COPY_BYTES = 1 << 20
 END_BLOCK = bytes(tarfile.BLOCKSIZE)  # what stands behind the last member
+LONGEST_HEADER = 1 << 16  # bytes: a long name, or a header with more about a member
+LONGEST_NUMBER = 18  # digits
+LONG_NAMES = frozenset({tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK})
+MORE_ABOUT_ONE = frozenset({tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE})
+ABOUT_ALL = tarfile.XGLTYPE
+NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what stands for such bytes in a name
+ORDINARY = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
 
 Member = tuple[str, int, BinaryIO]
 
@@ -33,17 +43,7 @@ def read_members(path: Path) -> Iterator[Member]:
     Raises `NotAnExport` for damage, links, devices and names that lead outside.
     """
     with _explained(path), _unpacked(path) as stream:
-        tape = _Tape(stream)
-        with tarfile.open(fileobj=cast("BinaryIO", tape), mode="r|") as archive:
-            for member in archive:
-                name = _safe_name(member)
-                content = None if name is None else archive.extractfile(member)
-                if name is not None and content is not None:
-                    readable = _Content(path, cast("BinaryIO", content))
-                    yield name, member.size, cast("BinaryIO", readable)
-            tape.require_end(archive.offset)
-        while stream.read(COPY_BYTES):  # to the end, where the checksum is
-            pass
+        yield from _Tape(path, stream).members()
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path, error: Exception) -> NotAnExport:
     text = str(error) or type(error).__name__
-    reason = "it ends too early" if isinstance(error, EOFError) or "end" in text else text
+    reason = "it ends too early" if isinstance(error, EOFError) else text
     return NotAnExport(
         f"{path} is damaged or no archive: {reason}",
         code="damaged-archive",
@@ -84,48 +84,122 @@ def _damaged(path: Path, error: Exception) -> NotAnExport:
 class _Content:
     """The content of a member: to be read before the next member is asked for."""
 
-    def __init__(self, path: Path, inner: BinaryIO) -> None:
+    def __init__(self, path: Path, stream: BinaryIO, size: int) -> None:
         self._path = path
-        self._inner = inner
+        self._stream = stream
+        self._left = size
 
     def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        if not wanted:
+            return b""
         with _explained(self._path):
-            return self._inner.read(size)
+            block = self._stream.read(wanted)
+            if not block:
+                raise EOFError
+        self._left -= len(block)
+        return block
 
 
 class _Tape:
-    """The stream that `tarfile` reads; it remembers the last blocks.
+    """The members that stand one behind the other in a stream."""
 
-    `tarfile` takes whatever is no member for the end, also the mere end of the file: an archive
-    that was cut off between two members would pass for a whole one.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, path: Path, stream: BinaryIO) -> None:
+        self._path = path
         self._stream = stream
-        self._position = 0
-        self._last = b""
 
-    def read(self, size: int) -> bytes:
-        block = self._stream.read(size)
-        self._position += len(block)
-        self._last = (self._last + block)[-2 * tarfile.RECORDSIZE :]
-        return block
+    def members(self) -> Iterator[Member]:
+        """The files among the members; what of a content is not read is passed over."""
+        while (header := self._header()) is not None:
+            name = _safe_name(header)
+            content = cast("BinaryIO", _Content(self._path, self._stream, header.size))
+            if name is not None:
+                yield name, header.size, content
+            while content.read(COPY_BYTES):
+                pass
+            self._exactly(-header.size % tarfile.BLOCKSIZE)
+        while rest := self._stream.read(COPY_BYTES):  # to the end, where the checksum is
+            if rest.strip(b"\0"):
+                raise tarfile.ReadError("something stands behind its last member")
 
-    def require_end(self, offset: int) -> None:
-        """Raise `tarfile.ReadError` unless an end mark stands at `offset`."""
-        start = offset - (self._position - len(self._last))
-        found = self._last[start : start + len(END_BLOCK)] if start >= 0 else b""
-        if found != END_BLOCK:
-            raise tarfile.ReadError("the end of the archive is missing")
+    def _header(self) -> tarfile.TarInfo | None:
+        """What stands before the next member; None behind the last."""
+        more: dict[str, str] = {}
+        while (block := self._exactly(tarfile.BLOCKSIZE)) != END_BLOCK:
+            header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            if header.type in LONG_NAMES:
+                text = self._extension(header).rstrip(b"\0").decode("utf-8", "surrogateescape")
+                more |= {"path": text} if header.type == tarfile.GNUTYPE_LONGNAME else {}
+            elif header.type in MORE_ABOUT_ONE:
+                more |= _records(self._extension(header))
+            elif header.type == ABOUT_ALL:
+                self._extension(header)
+            else:
+                return _completed(header, more)
+        return None
+
+    def _extension(self, header: tarfile.TarInfo) -> bytes:
+        if header.size > LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes stands in it")
+        content = self._exactly(header.size)
+        self._exactly(-header.size % tarfile.BLOCKSIZE)
+        return content
+
+    def _exactly(self, size: int) -> bytes:
+        """So many bytes. Raises `EOFError` when there are no more."""
+        found = b""
+        while len(found) < size:
+            block = self._stream.read(size - len(found))
+            if not block:
+                raise EOFError
+            found += block
+        return found
+
+
+def _records(content: bytes) -> dict[str, str]:
+    """The lines `LENGTH KEY=VALUE` of a header."""
+    found: dict[str, str] = {}
+    while content.strip(b"\0"):
+        length, _, _ = content.partition(b" ")
+        usable = length.isdigit() and len(length) <= LONGEST_NUMBER
+        if not usable or not len(length) < int(length) <= len(content):
+            raise tarfile.ReadError("a header of it cannot be read")
+        record = content[len(length) + 1 : int(length) - 1].decode("utf-8", "surrogateescape")
+        key, _, value = record.partition("=")
+        found[key] = value
+        content = content[int(length) :]
+    return found
+
+
+def _completed(header: tarfile.TarInfo, more: Mapping[str, str]) -> tarfile.TarInfo:
+    """The header of a member with what longer headers say of it."""
+    if any(key.startswith("GNU.sparse") for key in more):
+        header.type = tarfile.GNUTYPE_SPARSE
+    size = more.get("size", str(header.size))
+    if not (size.isascii() and size.isdecimal() and len(size) <= LONGEST_NUMBER):
+        raise tarfile.ReadError("a member of it has no usable size")
+    header.name = more.get("path", header.name)
+    header.size = 0 if header.isdir() else int(size)
+    return header
 
 
 def _safe_name(member: tarfile.TarInfo) -> str | None:
     """The member's path; None for folders. Raises `NotAnExport`."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\0" in member.name:
-        raise NotAnExport(f"the archive has a member that leads outside of it: {member.name!r}")
+        raise _unsafe("a member that leads outside of it", member)
+    if NOT_UTF8.search(member.name):
+        raise _unsafe("a member whose name is not UTF-8", member)
     if member.isdir():
         return None
-    if not member.isreg():
-        raise NotAnExport(f"the archive has a member that is no ordinary file: {member.name!r}")
+    if member.type not in ORDINARY:
+        raise _unsafe("a member that is no ordinary file", member)
     return path.as_posix()
+
+
+def _unsafe(what: str, member: tarfile.TarInfo) -> NotAnExport:
+    return NotAnExport(
+        f"the archive has {what}: {member.name!r}",
+        code="unsafe-member",
+        hint="no export has such a thing: do not unpack it",
+    )

@@ -188,7 +188,7 @@ class ArchiveSource:
         for name, size, content in read_members(self.path):
             self._may_go_on()
             if name in seen:
-                raise NotAnExport(f"{self.path} has {name} twice")
+                raise NotAnExport(f"{self.path} has {name} twice", code="duplicate-member")
             seen[name] = size
             if may_hold_json(name):
                 self._keep(name, content)
