@@ -24,7 +24,8 @@ from zcore.schema.facts import (
 )
 from zcore.schema.types import Json, UtcDateTime
 from zops_export.id_maps import IdMap
-from zops_export.row_conversion import Notes, RowConverter, secret_columns
+from zops_export.notes import Notes
+from zops_export.row_conversion import RowConverter, secret_columns
 from zops_export.text_rewriting import TextRewriter
 
 if TYPE_CHECKING:

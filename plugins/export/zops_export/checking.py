@@ -1,12 +1,9 @@
-"""Is an export whole and coherent? Looked at without a database, row by row."""
+"""Is an export coherent? Its rows looked at one by one, without a database."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from zcore import Finding
 from zcore.schema.facts import table_facts
@@ -17,32 +14,22 @@ from zops_export.export_index import (
     referenced_tables,
     table_of_key,
 )
-from zops_export.export_layout import MESSAGE_FILE, lost_messages
+from zops_export.export_layout import is_message_file, lost_messages
 from zops_export.id_maps import IdMap, first_duplicate, identical
-from zops_export.json_rows import JsonRow, NotJson, read_document
-from zops_export.manifest import MANIFEST
-from zops_export.row_conversion import Notes, RowConverter
+from zops_export.json_rows import JsonRow, NotJson, Rows, read_document
+from zops_export.notes import Notes
+from zops_export.row_conversion import RowConverter
+from zops_export.secret_keys import is_secret_table
 from zops_export.text_rewriting import TextRewriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from zops_export.export_source import ExportSource
 
 STATS = "stats.json"
-HASH_BYTES = 1 << 20
-
-
-class ListedFile(msgspec.Struct):
-    """What a manifest says of a file."""
-
-    sha256: str
-
-
-class Manifest(msgspec.Struct):
-    """What is read of a manifest."""
-
-    files: dict[str, ListedFile]
+CROSS_REALM = "zerver_userprofile_crossrealm"
+LINKS = {"messages": "zerver_message", "scheduled_messages": "zerver_scheduledmessage"}
 
 
 @dataclass(slots=True)
@@ -53,12 +40,90 @@ class Checked:
     findings: list[Finding] = field(default_factory=list)
 
 
+class _SameTexts(TextRewriter):
+    """Where every id stays as it is, so does every text."""
+
+    def html(self, text: str) -> str:
+        return str.__str__(text)
+
+
+class RowChecks:
+    """Notes what is wrong with rows: their keys, their values, what they point at."""
+
+    def __init__(self, index: ExportIndex, notes: Notes) -> None:
+        self.ids = identical(index.ids)
+        for bot in index.bots:
+            self.ids["zerver_userprofile"].add({bot["id"]: bot["id"]})  # type: ignore[dict-item]
+            self.ids["zerver_recipient"].add({bot["recipient_id"]: bot["recipient_id"]})  # type: ignore[dict-item]
+        self._index = index
+        self._notes = notes
+        self._texts = _SameTexts(self.ids)
+        self._converters: dict[str, RowConverter] = {}
+
+    def check(self, block: Rows) -> None:
+        """Check the rows of a block."""
+        table = table_of_key().get(block.table)
+        if table is None:
+            self._check_unknown(block)
+        elif block.table != CROSS_REALM and table_facts(table).imported:
+            convert = self._converter(table.name).row
+            for row in block.rows:
+                convert(row)
+            if table.name == "zerver_attachment":
+                self._check_links(block)
+
+    def _converter(self, name: str) -> RowConverter:
+        if name not in self._converters:
+            self._converters[name] = RowConverter(
+                table_of_key()[name],
+                self.ids,
+                self._texts,
+                self._notes,
+                keyed=name in referenced_tables(),
+                lookups=self._index.lookups,
+            )
+        return self._converters[name]
+
+    def _check_unknown(self, block: Rows) -> None:
+        """Tables that no export has are passed over, but not those that let somebody in."""
+        if block.rows and is_secret_table(block.table):
+            self._notes.problem(
+                "secret",
+                f"{block.table} has rows, which no export may carry: they let people in",
+                hint="give the export to nobody, and find out who put them there",
+                row=block.table,
+            )
+
+    def _check_links(self, block: Rows) -> None:
+        for row in block.rows:
+            for key, table in LINKS.items():
+                check_links(row, key, self.ids[table], self._notes)
+
+
+def check_links(row: JsonRow, key: str, known: IdMap, notes: Notes) -> None:
+    """Note links of an attachment that lead nowhere."""
+    place = f"zerver_attachment {row.get('id')}"
+    listed = row.get(key, [])
+    if not isinstance(listed, list):
+        notes.problem("bad-row", f"{place}: {key} is no list", row=place)
+        return
+    for ident in listed:
+        if not isinstance(ident, int) or known.get(ident) is None:
+            what = f"{place}: {key} {ident!r} is not in the export"
+            notes.problem("dangling-reference", what, row=place)
+
+
 def check_export(
     source: ExportSource, index: ExportIndex, may_go_on: Callable[[], None] = lambda: None
 ) -> Checked:
     """Check every row's keys and references, the numbering, and files against their records."""
     checked = Checked(check_index(source, index))
-    _check_rows(source, index, checked, may_go_on)
+    rows = RowChecks(index, checked.notes)
+    for name in data_files(source):
+        with blocks(source, name) as found:
+            for block in found:
+                may_go_on()
+                rows.check(block)
     _check_files(source, index, checked)
     return checked
 
@@ -73,61 +138,12 @@ def check_index(source: ExportSource, index: ExportIndex) -> Notes:
         twice = first_duplicate(ids)
         if twice is not None:
             notes.problem("duplicate-id", f"{table} has the id {twice} more than once")
-    _check_attachment_links(index, notes)
+    for key, table in LINKS.items():
+        known = IdMap(index.ids[table], index.ids[table])
+        for row in index.attachments:
+            check_links(row, key, known, notes)
     _check_counts(source, index, notes)
     return notes
-
-
-def _check_rows(
-    source: ExportSource, index: ExportIndex, checked: Checked, may_go_on: Callable[[], None]
-) -> None:
-    ids = identical(index.ids)
-    for bot in index.bots:
-        ids["zerver_userprofile"].add({bot["id"]: bot["id"]})  # type: ignore[dict-item]
-        ids["zerver_recipient"].add({bot["recipient_id"]: bot["recipient_id"]})  # type: ignore[dict-item]
-    texts = TextRewriter(ids)
-    converters: dict[str, RowConverter] = {}
-    for name in data_files(source):
-        with blocks(source, name) as found:
-            for block in found:
-                may_go_on()
-                table = table_of_key().get(block.table)
-                if table is None or block.table == "zerver_userprofile_crossrealm":
-                    continue
-                if not table_facts(table).imported:
-                    continue
-                if table.name not in converters:
-                    converters[table.name] = RowConverter(
-                        table,
-                        ids,
-                        texts,
-                        checked.notes,
-                        keyed=table.name in referenced_tables(),
-                        lookups=index.lookups,
-                    )
-                for row in block.rows:
-                    converters[table.name].row(row)
-
-
-def _check_attachment_links(index: ExportIndex, notes: Notes) -> None:
-    targets = {"messages": "zerver_message", "scheduled_messages": "zerver_scheduledmessage"}
-    for key, table in targets.items():
-        known = IdMap(index.ids[table], index.ids[table]).get
-        for row in index.attachments:
-            for ident in _listed(row, key, notes):
-                if not isinstance(ident, int) or known(ident) is None:
-                    notes.problem(
-                        "dangling-reference",
-                        f"zerver_attachment {row['id']}: {key} {ident!r} is not in the export",
-                    )
-
-
-def _listed(row: JsonRow, key: str, notes: Notes) -> list[object]:
-    value = row.get(key, [])
-    if isinstance(value, list):
-        return value
-    notes.problem("bad-row", f"zerver_attachment {row['id']}: {key} is no list")
-    return []
 
 
 def _check_files(source: ExportSource, index: ExportIndex, checked: Checked) -> None:
@@ -157,48 +173,21 @@ def _check_counts(source: ExportSource, index: ExportIndex, notes: Notes) -> Non
         stats = read_document(stream, STATS)
     if not isinstance(stats, dict):
         raise NotJson(f"{STATS} is no object")
+    for name in sorted(stats):
+        if is_message_file(f"{name}.json") and f"{name}.json" not in source.names:
+            raise lost_messages(f"{name}.json")
+    check_counts(stats, index, notes)
+
+
+def check_counts(stats: Mapping[str, object], index: ExportIndex, notes: Notes) -> None:
+    """Note the tables that have another number of rows than `stats.json` says."""
     for file, counts in sorted(stats.items()):
-        if not isinstance(counts, dict):
-            continue
-        if MESSAGE_FILE.fullmatch(f"{file}.json") and f"{file}.json" not in source.names:
-            raise lost_messages(f"{file}.json")
         found = index.by_file.get(file, {})
-        for key, count in counts.items():
+        for key, count in counts.items() if isinstance(counts, dict) else ():
             if found.get(key, 0) != count:
+                notes.file = f"{file}.json"
                 notes.problem(
                     "rows-missing",
                     f"{file}.json has {found.get(key, 0)} rows of {key}; there were {count}",
+                    row=key,
                 )
-
-
-def check_manifest(
-    source: ExportSource, checked: Checked, may_go_on: Callable[[], None] = lambda: None
-) -> None:
-    """Compare every file with the size and hash that zops wrote down when it made the export."""
-    if MANIFEST not in source.names:
-        return
-    with source.open(MANIFEST) as stream:
-        manifest = read_document(stream, MANIFEST)
-    try:
-        wanted = msgspec.convert(manifest, Manifest).files
-    except msgspec.ValidationError as error:
-        raise NotJson(f"{MANIFEST} lists no files: {error}") from error
-    for name in sorted(wanted.keys() - source.names):
-        checked.findings.append(Finding("missing-file", "the manifest lists it", name))
-    for name, content in source.files(wanted):
-        may_go_on()
-        _compare(checked, name, _digest(content), wanted)
-
-
-def _digest(content: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := content.read(HASH_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _compare(checked: Checked, name: str, found: str, wanted: dict[str, ListedFile]) -> None:
-    if found != wanted[name].sha256:
-        checked.findings.append(
-            Finding("changed-file", "it is not what was exported: its checksum differs", name)
-        )

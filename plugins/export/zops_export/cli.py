@@ -63,21 +63,26 @@ def import_(
 
 @click.command()
 @click.argument("path", type=A_PATH)
-def verify(path: Path) -> Result:
+@click.option(
+    "--deep", is_flag=True, help="Import it as well, into a temporary database, and count the rows."
+)
+def verify(path: Path, deep: bool) -> Result:
     """Say whether the export at PATH is whole and coherent.
 
     Looks at its structure, at every reference between rows, at every attachment and file record,
-    and at the checksums of its manifest when it has one. Works on any export, also one that a
-    Zulip server made, and needs no database.
+    at keys that hold secrets, and at the checksums of its manifest when it has one. Works on any
+    export, a folder or an archive, also one that a Zulip server made. Needs no database, and
+    unpacks nothing; with --deep, as much room for temporary files as the export's JSON takes twice.
 
     \b
     Examples:
       zops verify /backup/acme.tar.gz
+      zops verify /backup/acme.tar.gz --deep
       zops verify /tmp/acme --json
     """
     from zops_export.verifying import verify_export
 
-    return verify_export(current(), path)
+    return verify_export(current(), path, deep=deep)
 
 
 @click.command()

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, references, table_facts
-from zops_export.export_layout import RECORDS, NotAnExport
-from zops_export.json_rows import JsonRow, NotJson, Rows, read_records, read_tables
+from zops_export.export_layout import FILE_FOLDERS, RECORDS, NotAnExport
+from zops_export.json_rows import JsonRow, NotJson, Rows, TypedRows, read_records, read_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     import sqlalchemy as sa
 
     from zops_export.export_source import ExportSource
 
+NOT_ALWAYS = ("zerver_message", "zerver_usermessage")  # no message, no file of messages
 DATA_FILES = ("realm.json", "attachment.json", "analytics.json")
 
 
@@ -48,7 +49,8 @@ class FileRecord:
 class ExportIndex:
     """What an export holds.
 
-    `ids` by table; `counts` by top-level key; `lookups` the values that references of other rows
+    `ids` by table; `counts` by top-level key, `by_file` the same for each file of tables (named
+    without `.json`); `lookups` the values that references of other rows
     depend on; `attachments` by path; `records` of files.
     """
 
@@ -110,33 +112,46 @@ def blocks(source: ExportSource, name: str) -> Iterator[Iterator[Rows]]:
         yield read_tables(stream, name)
 
 
+def new_index(counted: Iterable[str] = ()) -> ExportIndex:
+    """An empty index that is to hold the ids of referenced tables, and of those `counted`."""
+    return ExportIndex(ids={table: array("q") for table in (*referenced_tables(), *counted)})
+
+
 def read_index(source: ExportSource, may_go_on: Callable[[], None] = lambda: None) -> ExportIndex:
     """Read the whole export once. Raises `NotJson` or `NotAnExport`.
 
     `may_go_on` is called often, and raises to stop that.
     """
-    index = ExportIndex()
-    for table in referenced_tables():
-        index.ids[table] = array("q")
+    index = new_index()
     for name in data_files(source):
-        counts = index.by_file.setdefault(name.removesuffix(".json"), {})
         with blocks(source, name) as found:
             for block in found:
                 may_go_on()
-                counts[block.table] = counts.get(block.table, 0) + len(block.rows)
-                _take(index, block, name)
-    for counts in index.by_file.values():
-        for key, count in counts.items():
-            index.counts[key] = index.counts.get(key, 0) + count
-    _require_keys(index, source)
-    index.records = list(_records(source))
+                take_block(index, block, name)
+    sum_up(index)
+    if missing := missing_keys(index, source.names):
+        raise NotAnExport(f"{source.path} has no {', '.join(missing)}")
+    if not has_one_realm(index):
+        raise NotAnExport(f"{source.path} must hold exactly one organization")
+    index.records = [
+        FileRecord(kind, row)
+        for kind in FILE_FOLDERS
+        if (name := f"{kind}/{RECORDS}") in source.names
+        for row in _records(source, name)
+    ]
     return index
 
 
-def _take(index: ExportIndex, block: Rows, name: str) -> None:
-    """Keep what later rows need."""
+def take_block(index: ExportIndex, block: Rows | TypedRows, name: str) -> None:
+    """Keep what later rows need of rows in the file `name`. Raises `NotJson` for unusable ones."""
+    counts = index.by_file.setdefault(name.removesuffix(".json"), {})
+    counts[block.table] = counts.get(block.table, 0) + len(block.rows)
     table = table_of_key().get(block.table)
     if table is None:
+        return
+    if isinstance(block, TypedRows):
+        if table.name in index.ids:
+            index.ids[table.name].extend(row.id for row in block.rows)  # type: ignore[attr-defined]
         return
     if block.table == "zerver_userprofile_crossrealm":
         _require(block, name, {"id": int, "recipient_id": int, "email": str})
@@ -147,18 +162,30 @@ def _take(index: ExportIndex, block: Rows, name: str) -> None:
             index.ids[table.name].extend(row["id"] for row in block.rows)  # type: ignore[misc]
         except (KeyError, TypeError, OverflowError) as error:
             raise NotJson(f"{name}: {block.table} has a row without a usable id") from error
-    if table.name == "zerver_realm":
+    _take_special(index, block, table.name, name)
+
+
+def _take_special(index: ExportIndex, block: Rows, table: str, name: str) -> None:
+    """The rows themselves, and the columns, that others depend on."""
+    if table == "zerver_realm":
         index.realm = block.rows[0] if block.rows else {}
-    elif table.name == "zerver_client":
+    elif table == "zerver_client":
         _require(block, name, {"name": str})
         index.clients.extend(block.rows)
-    elif table.name == "zerver_attachment":
+    elif table == "zerver_attachment":
         _require(block, name, {"path_id": str})
         index.attachments.extend(block.rows)
-    for column, lookup in _lookup_columns().get(table.name, ()):
+    for column, lookup in _lookup_columns().get(table, ()):
         index.lookups.setdefault(lookup, {}).update(
             (row["id"], row.get(column)) for row in block.rows
         )
+
+
+def sum_up(index: ExportIndex) -> None:
+    """Count the rows of each key in all files, once all of them are taken."""
+    for counts in index.by_file.values():
+        for key, count in counts.items():
+            index.counts[key] = index.counts.get(key, 0) + count
 
 
 def _require(block: Rows, name: str, kinds: Mapping[str, type]) -> None:
@@ -170,25 +197,23 @@ def _require(block: Rows, name: str, kinds: Mapping[str, type]) -> None:
                 raise NotJson(f"{name}: {place} has no usable {key!r}")
 
 
-def _require_keys(index: ExportIndex, source: ExportSource) -> None:
-    required = [
+def missing_keys(index: ExportIndex, names: Container[str]) -> list[str]:
+    """The tables without which the server's importer does not work, and that are not there."""
+    return [
         key
         for table in exported_tables(dict(tables))
         if table_facts(table).required
         for key in table_facts(table).keys
-        if key not in ("zerver_message", "zerver_usermessage")
-        and not (key.startswith("analytics_") and "analytics.json" not in source.names)
+        if key not in (*NOT_ALWAYS, *index.counts)
+        and not (key.startswith("analytics_") and "analytics.json" not in names)
     ]
-    if missing := [key for key in required if key not in index.counts]:
-        raise NotAnExport(f"{source.path} has no {', '.join(missing)}")
-    if index.counts.get("zerver_realm") != 1 or "string_id" not in index.realm:
-        raise NotAnExport(f"{source.path} must hold exactly one organization")
 
 
-def _records(source: ExportSource) -> Iterator[FileRecord]:
-    for kind in ("avatars", "emoji", "realm_icons", "uploads"):
-        name = f"{kind}/{RECORDS}"
-        if name in source.names:
-            with source.open(name) as stream:
-                for row in read_records(stream, name):
-                    yield FileRecord(kind, row)
+def has_one_realm(index: ExportIndex) -> bool:
+    """Is there exactly one organization, with a name?"""
+    return index.counts.get("zerver_realm") == 1 and "string_id" in index.realm
+
+
+def _records(source: ExportSource, name: str) -> Iterator[JsonRow]:
+    with source.open(name) as stream:
+        yield from read_records(stream, name)

@@ -13,6 +13,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -34,7 +35,11 @@ class ExportSource(Protocol):
     path: Path
     names: frozenset[str]
     sizes: Mapping[str, int]
-    message_files: tuple[str, ...]
+
+    @property
+    def message_files(self) -> tuple[str, ...]:
+        """The files with messages, in order."""
+        ...
 
     def open(self, name: str) -> BinaryIO:
         """One of the JSON files. Raises `NotAnExport` when it is not there."""
@@ -42,6 +47,21 @@ class ExportSource(Protocol):
 
     def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
         """The wanted files among avatars, emoji, icons and uploads, in any order."""
+        ...
+
+
+class Streamed(Protocol):
+    """An export that is read from its beginning to its end, as often as wanted.
+
+    `names` and `sizes` as of an `ExportSource`; nothing says that it is whole.
+    """
+
+    path: Path
+    names: frozenset[str]
+    sizes: Mapping[str, int]
+
+    def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
+        """The wanted files, in any order."""
         ...
 
 
@@ -61,6 +81,22 @@ def opened(path: Path, may_go_on: MayGoOn = lambda: None) -> Iterator[ExportSour
             yield _checked(source)
     else:
         raise NotAnExport(f"{path} is neither a folder nor an archive")
+
+
+def streamed(path: Path, may_go_on: MayGoOn) -> Streamed:
+    """What is at `path`, without unpacking it. Raises `NotAnExport` when it can be no export."""
+    path = Path(os.path.expanduser(path))
+    kind = _kind(path)
+    _require_finished(path)
+    if stat.S_ISDIR(kind):
+        source: Streamed = FolderSource(path)
+    elif stat.S_ISREG(kind):
+        source = StreamedArchive(path, may_go_on)
+    else:
+        raise NotAnExport(f"{path} is neither a folder nor an archive")
+    if not source.names.intersection(REQUIRED):
+        raise NotAnExport(f"{path} is no export of a Zulip organization: it has no {REQUIRED[1]}")
+    return source
 
 
 def _require_finished(path: Path) -> None:
@@ -89,6 +125,7 @@ def _checked(source: ExportSource) -> ExportSource:
         raise NotAnExport(
             f"{source.path} is no export of a Zulip organization: it has no {', '.join(missing)}"
         )
+    _ = source.message_files  # says so when one is missing
     return source
 
 
@@ -99,7 +136,11 @@ class FolderSource:
         self.path = path
         self.sizes: Mapping[str, int] = dict(self._walk())
         self.names = frozenset(self.sizes)
-        self.message_files = message_files(self.names)
+
+    @cached_property
+    def message_files(self) -> tuple[str, ...]:
+        """See `ExportSource`. Raises `NotAnExport` when one is missing."""
+        return message_files(self.names)
 
     def _walk(self) -> Iterator[tuple[str, int]]:
         for folder, folders, files in os.walk(self.path, onerror=self._cannot_read):
@@ -107,7 +148,9 @@ class FolderSource:
                 if found.is_symlink():
                     name = found.relative_to(self.path).as_posix()
                     raise NotAnExport(
-                        f"{name} in {self.path} is a symbolic link; exports have none"
+                        f"{name} in {self.path} is a symbolic link; exports have none",
+                        code="unsafe-member",
+                        hint="it is not followed: put the file there, or take another copy",
                     )
             for name in files:
                 if (found := Path(folder, name)).is_file():
@@ -177,18 +220,14 @@ class ArchiveSource:
 
     def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
         """See `ExportSource.files`."""
-        for member, _, content in read_members(self.path):
-            name = member.removeprefix(self._top)
-            if name in wanted:
-                yield name, content
+        return _wanted_members(self.path, self._top, wanted)
 
     def _first_pass(self) -> dict[str, int]:
         """The names of all members and their sizes; the JSON among them is kept."""
         seen: dict[str, int] = {}
         for name, size, content in read_members(self.path):
             self._may_go_on()
-            if name in seen:
-                raise NotAnExport(f"{self.path} has {name} twice", code="duplicate-member")
+            _require_once(self.path, name, seen)
             seen[name] = size
             if may_hold_json(name):
                 self._keep(name, content)
@@ -212,6 +251,43 @@ class ArchiveSource:
             else f"cannot make a folder for temporary files: {reason}",
             hint="set TMPDIR to a folder with more room",
         )
+
+
+class StreamedArchive:
+    """An export as a `.tar.gz` (or `.tar`) of which nothing is kept but the names."""
+
+    def __init__(self, path: Path, may_go_on: MayGoOn) -> None:
+        self.path = path
+        members: dict[str, int] = {}
+        for name, size, _ in read_members(path):
+            may_go_on()
+            _require_once(path, name, members)
+            members[name] = size
+        self._top = _top_folder(members)
+        self.sizes: Mapping[str, int] = {
+            name.removeprefix(self._top): size for name, size in members.items()
+        }
+        self.names = frozenset(self.sizes)
+
+    def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
+        """See `Streamed.files`."""
+        return _wanted_members(self.path, self._top, wanted)
+
+
+def _require_once(path: Path, name: str, seen: Container[str]) -> None:
+    if name in seen:
+        raise NotAnExport(
+            f"{path} has {name} twice",
+            code="duplicate-member",
+            hint="which one would count depends on who unpacks it: make the export again",
+        )
+
+
+def _wanted_members(path: Path, top: str, wanted: Container[str]) -> Iterator[NamedFile]:
+    for member, _, content in read_members(path):
+        name = member.removeprefix(top)
+        if name in wanted:
+            yield name, content
 
 
 def _top_folder(members: Collection[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from zcore import Context, Failed, Finding, Refused, ZopsError
 from zcore.stage_progress import StageProgress
-from zops_export.row_conversion import Notes
+from zops_export.notes import Notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +152,11 @@ def refuse_if_problems(path: Path, notes: Notes) -> None:
         else f"the export {path} cannot be imported: {notes.problems[0].message}",
         code="bad-export",
         hint=f"and {more} more" if more > 0 else notes.problems[0].hint,
-        problems=notes.problems[:MOST_SHOWN] if notes.problem_count > 1 else (),
+        problems=[
+            problem.as_problem()
+            for problem in notes.problems[:MOST_SHOWN]
+            if notes.problem_count > 1
+        ],
     )
 
 

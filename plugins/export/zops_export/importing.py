@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from zcore import Change, Context, ImportSource, Result
 from zcore.journal import MemoryJournal
@@ -16,6 +18,9 @@ from zops_export.export_source import opened
 from zops_export.import_job import ImportJob, ImportOptions, refuse_if_problems
 from zops_export.known_schema import require_known_schema
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 RESERVED_FLAG = "--allow-reserved-subdomain"
 
 
@@ -25,18 +30,31 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
     Raises `Refused` before anything is written; whatever is raised later has been taken back.
     """
     started = time.monotonic()
+    if options.dry_run:
+        with _prepared(context, options) as (job, graph):
+            return _plan(job, graph)
+    job = import_whole(context, options)
+    context.committed(Change("realm.imported", job.realm_id, options.subdomain))
+    return _result(job, time.monotonic() - started)
+
+
+def import_whole(context: Context, options: ImportOptions) -> ImportJob:
+    """The same without telling anybody: what was imported, after the commit."""
+    with _prepared(context, options) as (job, graph):
+        _write(job, graph)
+    return job
+
+
+@contextmanager
+def _prepared(context: Context, options: ImportOptions) -> Iterator[tuple[ImportJob, StageGraph]]:
+    """The job and its stages, with the export opened and looked at. Raises `Refused`."""
     _check_names(context, options)
     graph = StageGraph.of(context.plugins.stages("zops_import_stages"), context.plugins.provider)
     with opened(options.path, context.stop.check) as source:
         index = read_index(source, context.stop.check)
         refuse_if_problems(source.path, check_index(source, index))
         _check_source(context, options, index)
-        job = ImportJob(context, options, source, index)
-        if options.dry_run:
-            return _plan(job, graph)
-        _write(job, graph)
-    context.committed(Change("realm.imported", job.realm_id, options.subdomain))
-    return _result(job, time.monotonic() - started)
+        yield ImportJob(context, options, source, index), graph
 
 
 def _write(job: ImportJob, graph: StageGraph) -> None:

@@ -10,8 +10,11 @@ because JSON can be read in only one way from its beginning.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import msgspec
 
@@ -21,10 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK_BYTES = 1 << 20
-LARGEST_ROW_BYTES = 1 << 28
+LARGEST_ROW_BYTES = 1 << 26
+LARGEST_DOCUMENT_BYTES = 1 << 26
 LONGEST_WORD = 64
 
 JsonRow = dict[str, object]
+Decoded = list[JsonRow] | list[msgspec.Struct]
 
 BORDER = re.compile(rb"\}(\s*),\s*\{(?=\s*[\"}])")
 TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -42,6 +47,18 @@ class Rows:
     rows: list[JsonRow]
 
 
+@dataclass(frozen=True, slots=True)
+class TypedRows:
+    """Some rows of one table, in file order, each of the type that was asked for."""
+
+    table: str
+    rows: list[msgspec.Struct]
+
+
+Kinds = Mapping[str, msgspec.json.Decoder[Any]]
+"""By table: what decodes a list of its rows into structs. Other tables' rows come as they are."""
+
+
 class NotJson(Refused):
     """The file is not JSON, or not of the shape that exports have."""
 
@@ -55,7 +72,17 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[Rows]:
     are no list are passed over. Raises `NotJson` naming the file and what is wrong, also for a list
     of something other than objects.
     """
-    return _Parser(stream, name).tables()
+    for block in _Parser(stream, name).tables():
+        if isinstance(block, Rows):  # as all are without kinds
+            yield block
+
+
+def read_blocks(stream: BinaryIO, name: str, kinds: Kinds) -> Iterator[Rows | TypedRows]:
+    """As `read_tables`; rows of some tables in structs, which are read faster and take less memory.
+
+    A block with a row that does not fit its struct comes as it is.
+    """
+    return _Parser(stream, name, kinds).tables()
 
 
 def read_records(stream: BinaryIO, name: str) -> Iterator[JsonRow]:
@@ -63,30 +90,39 @@ def read_records(stream: BinaryIO, name: str) -> Iterator[JsonRow]:
     parser = _Parser(stream, name)
     parser.expect(b"[")
     for block in parser.array("records"):
-        yield from block.rows
+        if isinstance(block, Rows):
+            yield from block.rows
 
 
 def read_document(stream: BinaryIO, name: str) -> object:
     """A small file, whole. Raises `NotJson`."""
+    content = stream.read(LARGEST_DOCUMENT_BYTES + 1)
+    if len(content) > LARGEST_DOCUMENT_BYTES:
+        raise NotJson(f"{name} is larger than {LARGEST_DOCUMENT_BYTES:,} bytes")
     try:
-        return msgspec.json.decode(stream.read())
+        return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotJson(f"{name} is not JSON: {error}") from error
 
 
 class _Parser:
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, kinds: Kinds = MappingProxyType({})) -> None:
         self.stream = stream
         self.name = name
+        self.kinds = kinds
         self.buffer = b""
         self.ended = False
 
-    def tables(self) -> Iterator[Rows]:
+    def tables(self) -> Iterator[Rows | TypedRows]:
         self.expect(b"{")
+        seen: set[str] = set()
         if self.peek() == b"}":
             return
         while True:
             table = self.string()
+            if table in seen:
+                raise self.broken(f"{table} stands in it twice")
+            seen.add(table)
             self.expect(b":")
             if self.peek() == b"[":
                 self.expect(b"[")
@@ -98,7 +134,7 @@ class _Parser:
         if self.peek():
             raise self.broken("there is something behind its end")
 
-    def array(self, table: str) -> Iterator[Rows]:
+    def array(self, table: str) -> Iterator[Rows | TypedRows]:
         """The rows of an array whose `[` was just read, with its `]`."""
         if self.peek() == b"]":
             self.expect(b"]")
@@ -106,11 +142,11 @@ class _Parser:
             return
         while True:
             rows, more = self.block(table)
-            yield Rows(table, rows)
+            yield _rows(table, rows)
             if not more:
                 return
 
-    def block(self, table: str) -> tuple[list[JsonRow], bool]:
+    def block(self, table: str) -> tuple[Decoded, bool]:
         """Cut whole rows off the buffer; False when the array ended with them."""
         wanted = BLOCK_BYTES
         while True:
@@ -119,7 +155,7 @@ class _Parser:
             step = 0
             while border := self.last_border(limit):
                 cut = border.start() + 1
-                rows, end = self.decode(self.buffer[:cut] + b"]", table)
+                rows, end = self.decode(table, cut, b"]")
                 if rows is not None:
                     self.buffer = self.buffer[border.end() - 1 :]
                     return rows, True
@@ -128,7 +164,7 @@ class _Parser:
                 # Ever further back: a text full of what looks like borders costs few trials.
                 limit = border.start() - step
                 step = 2 * step + 1
-            rows, end = self.decode(self.buffer, table)
+            rows, end = self.decode(table, len(self.buffer))
             if rows is not None:
                 self.buffer = b""
                 return rows, False
@@ -148,17 +184,23 @@ class _Parser:
             limit = comma
         return None
 
-    def decode(self, rows: bytes, table: str) -> tuple[list[JsonRow] | None, int | None]:
-        """Decode `[` + rows: the rows; or where the array ended before; or neither: unfinished."""
+    def decode(
+        self, table: str, size: int, closing: bytes = b""
+    ) -> tuple[Decoded | None, int | None]:
+        """Decode `[`, `size` bytes, `closing`.
+
+        Gives the rows; or where the array ended before; or neither: it is not finished.
+        """
+        text = b"".join((b"[", memoryview(self.buffer)[:size], closing))
         try:
-            return ROWS.decode(b"[" + rows), None
+            return self.decoded(text, table), None
         except msgspec.ValidationError as error:
             raise self.broken(f"{table}: {error}") from error
         except msgspec.DecodeError as error:
             if found := TRAILING.search(str(error)):
                 # The decoder counts the bytes up to and with the first one that does not belong.
-                return None, rows.rfind(b"]", 0, int(found.group(1)) - 1) + 1
-            if "truncated" in str(error) or self.cut_off(error, rows):
+                return None, text.rfind(b"]", 1, int(found.group(1)))
+            if "truncated" in str(error) or self.cut_off(error, len(text) - 1):
                 return None, None
             raise self.broken(f"{table}: {error}") from error
         except UnicodeDecodeError as error:
@@ -166,16 +208,21 @@ class _Parser:
         except RecursionError as error:
             raise self.broken(f"{table}: it is nested too deeply") from error
 
-    def cut_off(self, error: msgspec.DecodeError, rows: bytes) -> bool:
+    def decoded(self, rows: bytes, table: str) -> Decoded:
+        kind = self.kinds.get(table)
+        if kind is not None:
+            with suppress(msgspec.ValidationError):
+                return cast("list[msgspec.Struct]", kind.decode(rows))
+        return ROWS.decode(rows)
+
+    def cut_off(self, error: msgspec.DecodeError, size: int) -> bool:
         """Is it a number or a word that goes on where the buffer ends?"""
         place = PLACE.search(str(error))
-        return (
-            not self.ended and place is not None and len(rows) - int(place.group(1)) < LONGEST_WORD
-        )
+        return not self.ended and place is not None and size - int(place.group(1)) < LONGEST_WORD
 
-    def finish(self, end: int, table: str) -> list[JsonRow]:
+    def finish(self, end: int, table: str) -> Decoded:
         """The last rows of an array that ends `end` bytes into the buffer."""
-        rows, _ = self.decode(self.buffer[:end], table)
+        rows, _ = self.decode(table, end)
         if rows is None:
             raise self.broken(f"{table} cannot be read")
         self.buffer = self.buffer[end:]
@@ -243,6 +290,12 @@ class _Parser:
 
     def broken(self, reason: str) -> NotJson:
         return NotJson(f"{self.name} is not JSON of an export: {reason}")
+
+
+def _rows(table: str, rows: Decoded) -> Rows | TypedRows:
+    if rows and isinstance(rows[0], msgspec.Struct):
+        return TypedRows(table, rows)
+    return Rows(table, cast("list[JsonRow]", rows))
 
 
 ROWS = msgspec.json.Decoder(list[JsonRow])

@@ -8,14 +8,12 @@ that refers to something.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
 
-from zcore import Problem
 from zcore.schema.defaults import default_of
 from zcore.schema.facts import (
     Dangling,
@@ -28,12 +26,13 @@ from zcore.schema.facts import (
 )
 from zcore.schema.types import Json, UtcDateTime
 from zops_export.json_rows import JsonRow
+from zops_export.secret_keys import secret_keys
 
 if TYPE_CHECKING:
     from zops_export.id_maps import IdMap
+    from zops_export.notes import Notes
     from zops_export.text_rewriting import TextRewriter
 
-MOST_PROBLEMS = 100
 NO_MESSAGE = -1
 LONGEST_SHOWN = 40
 UNREADABLE = (
@@ -52,26 +51,6 @@ Generated = Callable[[], object]
 
 class LeaveOut(Exception):  # no error: a row that a rule leaves out
     """This row is not imported."""
-
-
-@dataclass(slots=True)
-class Notes:
-    """What was seen while rows were converted."""
-
-    problems: list[Problem] = field(default_factory=list)
-    problem_count: int = 0
-    soft: dict[str, int] = field(default_factory=dict)
-
-    def problem(self, code: str, message: str, hint: str = "") -> None:
-        """Note what makes the export unusable; only the first hundred are kept."""
-        self.problem_count += 1
-        if len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(Problem(code, message, hint))
-
-    def followed(self, table: str, column: str) -> None:
-        """Count a reference to nothing that is so by design."""
-        place = f"{table}.{column}"
-        self.soft[place] = self.soft.get(place, 0) + 1
 
 
 class RowConverter:
@@ -132,9 +111,7 @@ class RowConverter:
         except LeaveOut:
             return None
         except UNREADABLE as error:
-            self._notes.problem(
-                "bad-row", f"{self._place(row)} cannot be read: {type(error).__name__}: {error}"
-            )
+            self._problem(row, "bad-row", f" cannot be read: {type(error).__name__}: {error}")
             return None
         kinds = tuple(map(type, values))
         if kinds not in self._good_kinds and self._notes.problem_count == problems:
@@ -146,20 +123,33 @@ class RowConverter:
     def _completed(self, row: JsonRow) -> JsonRow:
         """The row with the defaults of what it lacks; unknown keys and lacks are problems."""
         completed = dict(row)
-        for key in row.keys() - self._known:
-            self._notes.problem(
-                "unknown-key",
-                f"{self._place(row)} has the key {key!r}, which zops does not know",
-                hint="the export is of another version of the server",
-            )
-        for key in self._columns.keys() - row.keys():
+        self._refuse_keys(row, sorted(row.keys() - self._known))
+        for key in sorted(self._columns.keys() - row.keys()):
             column = self._columns[key]
             try:
                 completed[key] = default_of(column)
             except LookupError:
-                self._notes.problem("missing-key", f"{self._place(row)} lacks the key {key!r}")
+                self._problem(row, "missing-key", f" lacks the key {key!r}")
                 completed[key] = None
         return completed
+
+    def _refuse_keys(self, row: JsonRow, unknown: Sequence[str]) -> None:
+        secret = secret_keys(self.table.name, unknown)
+        for key in unknown:
+            if key in secret:
+                self._problem(
+                    row,
+                    "secret",
+                    f" has the key {key!r}, a secret that no export may carry",
+                    hint="give the export to nobody, and find out who put it there",
+                )
+            else:
+                self._problem(
+                    row,
+                    "unknown-key",
+                    f" has the key {key!r}, which zops does not know",
+                    hint="the export is of another version of the server",
+                )
 
     def _check_kinds(self, kinds: tuple[type, ...], row: JsonRow) -> None:
         """Is every value of a kind that its column can hold? Asked once for the same kinds."""
@@ -167,14 +157,13 @@ class RowConverter:
             if kind is type(None) and not column.nullable and row[key] is not None:
                 continue  # of a reference to nothing, which has a problem of its own
             if kind not in kinds_of(column):
-                self._notes.problem(
-                    "bad-value", f"{self._place(row)}: {key} cannot be {_shown(row[key])}"
-                )
+                self._problem(row, "bad-value", f": {key} cannot be {_shown(row.get(key))}")
                 return
         self._good_kinds.add(kinds)
 
-    def _place(self, row: JsonRow) -> str:
-        return f"{self.table.name} {row.get('id', '(no id)')}"
+    def _problem(self, row: JsonRow, code: str, what: str, hint: str = "") -> None:
+        place = f"{self.table.name} {row.get('id', '(no id)')}"
+        self._notes.problem(code, f"{place}{what}", hint, row=place)
 
     def _convert(self, key: str, column: sa.Column[object]) -> Convert | None:
         if column.name == "id":
@@ -251,10 +240,8 @@ class RowConverter:
         """What stands for a reference to nothing, by the rule of the column."""
         rule = reference.dangling
         if rule is Dangling.FINDING:
-            self._notes.problem(
-                "dangling-reference",
-                f"{self._place(row)}: {column.name} {value!r} is no row of {reference.target}",
-            )
+            what = f": {column.name} {value!r} is no row of {reference.target}"
+            self._problem(row, "dangling-reference", what)
             return None
         if rule is Dangling.LAST_BEFORE and isinstance(value, int) and value <= 0:
             return value  # says that there was no message yet

@@ -19,8 +19,8 @@ import msgspec
 
 from zcore import Refused
 from zops_export.archive_reading import read_members
-from zops_export.checking import MANIFEST
 from zops_export.claimed_folder import SUFFIX as UNFINISHED
+from zops_export.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from zops_export.output_names import OutputName

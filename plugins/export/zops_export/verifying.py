@@ -2,57 +2,142 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zcore import Context, Finding, Refused, Result
-from zops_export.checking import check_export, check_manifest
-from zops_export.export_index import read_index
-from zops_export.export_source import opened
+from zops_export.export_source import streamed
+from zops_export.file_checks import check_files, check_ids, check_numbers
+from zops_export.notes import Damage, Notes
+from zops_export.second_reading import read_again
+from zops_export.survey import Survey, survey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-# What can be wrong with an export so that it cannot be read to its end.
-DAMAGES = frozenset({"damaged-archive", "message-file-missing", "not-json"})
+    from zops_export.export_source import Streamed
+
+# What can be wrong with something that is an export, so that it cannot be read to its end.
+DAMAGES = frozenset({"damaged-archive", "unsafe-member", "duplicate-member"})
+MOST_SHOWN = 20  # of each kind
+ANOTHER_COPY = "take another copy of the export, or make it again"
+HINTS = {
+    "bad-row": "an import refuses it: make the export again, or mend the row in the database",
+    "bad-value": "an import refuses it: make the export again, or mend the row in the database",
+    "dangling-reference": "an import refuses it: the row that is meant was lost, or deleted while"
+    " the export was made; make it again",
+    "duplicate-id": "an import refuses it: two files of different exports may have been mixed",
+    "duplicate-row": "an import refuses it: two files of different exports may have been mixed",
+    "duplicate-record": "two files of different exports may have been mixed",
+    "extra-file": "an import passes over it; find out who put it there",
+    "message-file-missing": ANOTHER_COPY,
+    "missing-file": "an import leaves out what it belongs to; take another copy of the export",
+    "missing-key": "the export is of another version of the server",
+    "one-realm": "two exports have been mixed: make one for each organization",
+    "orphan-file": "an import passes over it; two exports may have been mixed",
+    "rows-missing": ANOTHER_COPY,
+    "secret": "give the export to nobody, and find out who put it there",
+    "unfinished-export": "make the export again",
+    "wrong-size": "something has changed it since it was exported: take another copy",
+}
+"""What can be done about each kind of problem that says nothing of it itself."""
 
 
-def verify_export(context: Context, path: Path) -> Result:
-    """Check the export at `path`. Raises `Refused` when there is none."""
+def verify_export(context: Context, path: Path, *, deep: bool = False) -> Result:
+    """Check the export at `path`; with `deep`, try an import as well.
+
+    Raises `Refused` when there is no export.
+    """
+    notes = Notes()
+    found = None
+    imported = None
     try:
-        return _verify(context, path)
+        source = streamed(path, context.stop.check)
+        found = _read(context, source, notes)
     except Refused as error:
         if error.code not in DAMAGES:
             raise
-        problem = {"code": error.code, "message": error.message, "where": str(path)}
-        finding = Finding(error.code, error.message, hint=error.hint)
-        data = {"problems": [problem], "problem_count": 1}
-        return Result(data, f"{path} is damaged", (finding,))
+        notes.file = ""
+        notes.problem(error.code, error.message, error.hint)
+    if deep and found is not None:
+        from zops_export.deep_verifying import try_import
+
+        imported = try_import(context, path, found, notes)
+    return _result(path, found, imported, notes)
 
 
-def _verify(context: Context, path: Path) -> Result:
-    with opened(path, context.stop.check) as source:
-        index = read_index(source, context.stop.check)
-        checked = check_export(source, index, context.stop.check)
-        check_manifest(source, checked, context.stop.check)
-    findings = [
-        Finding(problem.code, problem.message, hint=problem.hint)
-        for problem in checked.notes.problems
-    ] + checked.findings
-    rows = sum(index.counts.values())
-    data = {
+def _read(context: Context, source: Streamed, notes: Notes) -> Survey:
+    with context.console.progress("verifying") as progress:
+        found = survey(source, notes, context.stop.check)
+        progress.advance()
+        check_ids(found, notes)
+        check_numbers(found, notes)
+        check_files(source, found, notes)
+        read_again(source, found, notes, context.stop.check)
+    return found
+
+
+def _result(
+    path: Path, found: Survey | None, imported: Mapping[str, int] | None, notes: Notes
+) -> Result:
+    shown = _shown(notes)
+    data: dict[str, object] = {
         "problems": [
-            {"code": found.code, "message": found.message, "where": found.where}
-            for found in findings
+            {
+                "code": damage.code,
+                "message": damage.message,
+                "where": damage.file,
+                "row": damage.row,
+                "hint": damage.hint,
+            }
+            for damage in shown
         ],
-        "problem_count": checked.notes.problem_count + len(checked.findings),
-        "realm": index.realm.get("string_id"),
-        "rows": rows,
-        "files": len(index.records),
-        "soft_references": dict(sorted(checked.notes.soft.items())),
+        "problem_count": notes.problem_count,
+        "problem_counts": dict(sorted(notes.counts.items())),
     }
-    state = "is whole and coherent" if not findings else "has problems"
-    text = (
-        f"{path} {state}: organization {index.realm.get('name')!r}, {rows:,} rows,"
-        f" {len(index.records):,} files"
-    )
-    return Result(data, text, tuple(findings))
+    if found is not None:
+        data |= {
+            "realm": found.index.realm.get("string_id"),
+            "rows": sum(found.index.counts.values()),
+            "files": len(found.index.records),
+            "soft_references": dict(sorted(notes.soft.items())),
+        }
+    if imported is not None:
+        data["imported"] = imported
+    lines = _text(path, found, notes, len(shown))
+    if imported is not None:
+        lines.append(f"{sum(imported.values()):,} rows came in when an import was tried")
+    return Result(data, "\n".join(lines), [_finding(damage) for damage in shown])
+
+
+def _shown(notes: Notes) -> list[Damage]:
+    """The first problems of each kind, so that many of one kind hide no other."""
+    counts: dict[str, int] = {}
+    shown = []
+    for damage in notes.problems:
+        counts[damage.code] = counts.get(damage.code, 0) + 1
+        if counts[damage.code] <= MOST_SHOWN:
+            hint = damage.hint or HINTS.get(damage.code, ANOTHER_COPY)
+            shown.append(replace(damage, hint=hint))
+    return shown
+
+
+def _finding(damage: Damage) -> Finding:
+    return Finding(damage.code, damage.message, damage.file, damage.hint)
+
+
+def _text(path: Path, found: Survey | None, notes: Notes, shown: int) -> list[str]:
+    if not notes.problem_count and found is not None:
+        rows = sum(found.index.counts.values())
+        return [
+            f"{path} is whole and coherent: organization {found.index.realm.get('name')!r},"
+            f" {rows:,} rows, {len(found.index.records):,} files"
+        ]
+    kinds = ", ".join(f"{count:,} {code}" for code, count in sorted(notes.counts.items()))
+    lines = [f"{path} is damaged: {kinds}"]
+    if shown < notes.problem_count:
+        lines.append(f"{shown} of {notes.problem_count:,} problems are shown")
+    if found is not None and found.broken:
+        lines.append("references between rows were not looked at, because rows are missing")
+    return lines

@@ -1,0 +1,53 @@
+"""What is noted while the rows and files of an export are looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from zcore import Problem
+
+MOST_PROBLEMS = 100  # of each kind; the others are only counted
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that makes an export unusable, or less than whole.
+
+    `file` is the path inside the export and `row` the table and id, where it is about one.
+    """
+
+    code: str
+    message: str
+    hint: str = ""
+    file: str = ""
+    row: str = ""
+
+    def as_problem(self) -> Problem:
+        """As a reason to refuse."""
+        return Problem(self.code, self.message, self.hint)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was seen. `file` is the path of the file of the export that is being looked at."""
+
+    file: str = ""
+    problems: list[Damage] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    soft: dict[str, int] = field(default_factory=dict)
+
+    def problem(self, code: str, message: str, hint: str = "", *, row: str = "") -> None:
+        """Note what makes the export unusable; only the first hundred of a kind are kept."""
+        self.counts[code] = self.counts.get(code, 0) + 1
+        if self.counts[code] <= MOST_PROBLEMS:
+            self.problems.append(Damage(code, message, hint, self.file, row))
+
+    @property
+    def problem_count(self) -> int:
+        """How many problems there were, also those that were not kept."""
+        return sum(self.counts.values())
+
+    def followed(self, table: str, column: str) -> None:
+        """Count a reference to nothing that is so by design."""
+        place = f"{table}.{column}"
+        self.soft[place] = self.soft.get(place, 0) + 1

@@ -1,0 +1,47 @@
+"""What no export may carry: by the schema's facts, and by what a key or table is called.
+
+Some secrets are in every export, because the server puts them there (`zoom_token`, the tokens of
+outgoing webhooks); they are columns that the schema knows. What is meant here comes on top.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zcore.schema import tables
+from zcore.schema.facts import column_facts, row_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# In the name of a key: passwords, keys of interfaces, tokens, links that let somebody in.
+SECRET_KEY = re.compile(
+    r"passw(or)?d|passphrase|api_?key|private_?key|secret|token|salt"
+    r"|invit\w*_(key|code|link)|confirmation_key|session_(key|data)|otp|auth_?key|credential",
+    re.IGNORECASE,
+)
+# In the name of a table: invitations, links in mails, sessions, second factors, other logins.
+SECRET_TABLE = re.compile(
+    r"session|confirmation|invite|preregistration|emailchangestatus|reactivationstatus|emailaddress"
+    r"|devicetoken|otp_|two_factor|social_auth|authtoken|apikey|secret",
+    re.IGNORECASE,
+)
+
+
+def secret_keys(table: str, keys: Iterable[str]) -> list[str]:
+    """Those of `keys`, of a row of `table`, that no export may carry."""
+    known = tables.get(table)
+    stated: set[str] = set()
+    expected: frozenset[str] = frozenset()
+    if known is not None:
+        expected = frozenset(row_keys(known))
+        stated = {column.name for column in known.columns if column_facts(column).secret}
+    return sorted(
+        key for key in keys if key not in expected and (key in stated or SECRET_KEY.search(key))
+    )
+
+
+def is_secret_table(name: str) -> bool:
+    """Does a table of that name let somebody in who has its rows?"""
+    return SECRET_TABLE.search(name) is not None
