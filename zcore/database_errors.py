@@ -39,6 +39,8 @@ SQLITE_MESSAGES = (
 OTHER_SCHEMA_CODES = frozenset({"42P01", "42703"})
 OTHER_SCHEMA = re.compile(r"no such (table|column)|has no column named")
 
+NO_ROOM = "no-room"  # the code of errors that are the disk's, and of nothing that was written
+
 
 # PostgreSQL's codes whose detail is the row, with the keys and hashes of passwords in it: a NULL
 # where none may be, and a check that says no.
@@ -83,7 +85,8 @@ def _explain_sqlite(database: Database, error: DBAPIError) -> ZopsError:
     path = database.url.database
     for part, kind, meaning, hint in SQLITE_MESSAGES:
         if part in text:
-            return kind(f"the database file {path} {meaning}", hint=hint)
+            code = NO_ROOM if kind is Failed and "disk" in part else None
+            return kind(f"the database file {path} {meaning}", hint=hint, code=code)
     if isinstance(error, IntegrityError):
         return Failed(f"the database refused a row: {text}", code="integrity")
     if OTHER_SCHEMA.search(text):

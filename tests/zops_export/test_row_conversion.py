@@ -409,7 +409,7 @@ def test_secret_columns_are_made_and_never_taken() -> None:
     converted = Converted(table, generated={"api_key": lambda: next(keys)})
     assert converted.row(it=1) == {"id": 510, "word": "w", "it": 1, "api_key": "a"}
     assert converted.row(it=1) == {"id": 510, "word": "w", "it": 1, "api_key": "b"}
-    assert converted.problem(it=1, api_key="from elsewhere")[0] == "unknown-key"
+    assert converted.problem(it=1, api_key="from elsewhere")[0] == "secret"
 
 
 # --- wrong values

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import sqlalchemy as sa
 
-from zcore import Context, Refused, ZopsError
-from zcore.errors import Interrupted
+from zcore import Context, Failed, Refused, ZopsError
+from zcore.database_errors import NO_ROOM
+from zcore.errors import Interrupted, Unreachable
 from zcore.files import FileStores, Metadata, StoredFile
 from zcore.internal_realm import ensure_internal_realm
 from zcore.schema import tables
@@ -68,13 +70,22 @@ def try_import(context: Context, path: Path, found: Survey, notes: Notes) -> Cou
 
     Returns the rows that came in, by table; None when the import was refused.
     """
-    home = Path(tempfile.mkdtemp(prefix="zops-verify-"))
+    with _private_folder() as home, closing(_context(context, home)) as trial:
+        return _import(trial, path, found, notes)
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder that nobody else can read, while inside."""
     try:
-        trial = _context(context, home)
-        try:
-            return _import(trial, path, found, notes)
-        finally:
-            trial.close()
+        home = Path(tempfile.mkdtemp(prefix="zops-verify-"))
+    except OSError as error:
+        raise Failed(
+            f"cannot make a folder for temporary files: {error.strerror}",
+            hint="set TMPDIR to a folder with more room",
+        ) from error
+    try:
+        yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -94,18 +105,15 @@ def _import(trial: Context, path: Path, found: Survey, notes: Notes) -> Counts |
     with trial.database.begin() as connection:
         ensure_internal_realm(connection)
         before = _counts(connection)
-    known = {problem.message for problem in notes.problems}
     notes.file = ""
     try:
         job = import_whole(trial, options)
-    except Interrupted:
+    except (Interrupted, Unreachable):
         raise
     except ZopsError as error:
-        reasons = [problem for problem in error.problems if problem.message not in known]
-        if not error.problems and not any(message in error.message for message in known):
-            notes.problem("import-refused", error.message, error.hint or HINT)
-        for problem in reasons:
-            notes.problem("import-refused", problem.message, problem.hint or HINT)
+        if error.code == NO_ROOM:
+            raise
+        _note_refusal(error, notes)
         return None
     for finding in job.findings:
         if finding.code not in notes.counts:
@@ -114,6 +122,16 @@ def _import(trial: Context, path: Path, found: Survey, notes: Notes) -> Counts |
     with trial.database.read() as connection:
         _compare(found, job, before, _counts(connection), notes)
     return {table: count for table, count in sorted(job.written.items()) if count}
+
+
+def _note_refusal(error: ZopsError, notes: Notes) -> None:
+    """Note why the import was refused, unless it is known already."""
+    known = {problem.message for problem in notes.problems}
+    for problem in error.problems:
+        if problem.message not in known:
+            notes.problem("import-refused", problem.message, problem.hint or HINT)
+    if not error.problems and not any(message in error.message for message in known):
+        notes.problem("import-refused", error.message, error.hint or HINT)
 
 
 def _counts(connection: sa.Connection) -> Counts:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from zcore import Failed, Refused
+from zcore.database_errors import NO_ROOM
 from zops_export.archive_reading import COPY_BYTES, read_members
 from zops_export.claimed_folder import SUFFIX as UNFINISHED
 from zops_export.export_layout import REQUIRED, NotAnExport, may_hold_json, message_files
@@ -250,6 +251,7 @@ class ArchiveSource:
             if self._work != Path()
             else f"cannot make a folder for temporary files: {reason}",
             hint="set TMPDIR to a folder with more room",
+            code=NO_ROOM,
         )
 
 

@@ -105,7 +105,7 @@ def _check_record(source: Streamed, record: FileRecord, notes: Notes) -> None:
     if isinstance(size, int) and size != source.sizes[record.name]:
         what = f"it has {source.sizes[record.name]:,} bytes, and its record says {size:,}"
         notes.problem("wrong-size", what)
-    for key in secret_keys("", record.row):
+    for key in secret_keys(record.row):
         notes.problem("secret", f"its record has the key {key!r}, a secret")
 
 

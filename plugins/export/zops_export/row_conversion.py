@@ -134,7 +134,7 @@ class RowConverter:
         return completed
 
     def _refuse_keys(self, row: JsonRow, unknown: Sequence[str]) -> None:
-        secret = secret_keys(self.table.name, unknown)
+        secret = secret_keys(unknown, self.table)
         for key in unknown:
             if key in secret:
                 self._problem(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from zcore.schema import tables
 from zcore.schema.facts import column_facts, row_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import sqlalchemy as sa
 
 # In the name of a key: passwords, keys of interfaces, tokens, links that let somebody in.
 SECRET_KEY = re.compile(
@@ -29,14 +30,11 @@ SECRET_TABLE = re.compile(
 )
 
 
-def secret_keys(table: str, keys: Iterable[str]) -> list[str]:
-    """Those of `keys`, of a row of `table`, that no export may carry."""
-    known = tables.get(table)
-    stated: set[str] = set()
-    expected: frozenset[str] = frozenset()
-    if known is not None:
-        expected = frozenset(row_keys(known))
-        stated = {column.name for column in known.columns if column_facts(column).secret}
+def secret_keys(keys: Iterable[str], table: sa.Table | None = None) -> list[str]:
+    """Those of `keys`, of a row of `table` or of a record of a file, that no export may carry."""
+    expected = frozenset(row_keys(table)) if table is not None else frozenset()
+    columns = table.columns if table is not None else ()
+    stated = {column.name for column in columns if column_facts(column).secret}
     return sorted(
         key for key in keys if key not in expected and (key in stated or SECRET_KEY.search(key))
     )

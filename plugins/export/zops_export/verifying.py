@@ -60,7 +60,7 @@ def verify_export(context: Context, path: Path, *, deep: bool = False) -> Result
             raise
         notes.file = ""
         notes.problem(error.code, error.message, error.hint)
-    if deep and found is not None:
+    if deep and found is not None and not found.broken:
         from zops_export.deep_verifying import try_import
 
         imported = try_import(context, path, found, notes)
@@ -139,5 +139,5 @@ def _text(path: Path, found: Survey | None, notes: Notes, shown: int) -> list[st
     if shown < notes.problem_count:
         lines.append(f"{shown} of {notes.problem_count:,} problems are shown")
     if found is not None and found.broken:
-        lines.append("references between rows were not looked at, because rows are missing")
+        lines.append("what rows point at was not looked at, because rows are missing")
     return lines
