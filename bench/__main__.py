@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-BENCHMARKS = ("startup", "memory", "creation", "bulk_users", "export", "import")
+BENCHMARKS = ("startup", "memory", "creation", "bulk_users", "export", "import", "verify")
 
 
 def main() -> int:

@@ -334,6 +334,13 @@ DAMAGES: dict[str, tuple[Damage, str, str, str]] = {
         "",
         "",
     ),
+    "a pipe": (lambda folder: os.mkfifo(folder / "uploads/pipe"), "unsafe-member", "", ""),
+    "a name that is not UTF-8": (
+        lambda folder: (folder / "uploads" / os.fsdecode(b"\xff.txt")).touch(),
+        "unsafe-member",
+        "",
+        "",
+    ),
     # secrets
     "a password": (
         _set(REALM, "zerver_userprofile", password="argon2$argon2id$v=19$..."),  # noqa: S106

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.zops_export.conftest import ZopsHere
+    from tests.zops_export.spoiling import Watched
     from zcore.database import Database
 
 WORDS = ("create-realm", "Acme", "olive@example.test", "Olive", "--no-password")
@@ -77,6 +78,27 @@ def test_a_manifest_from_before_there_was_a_number_can_be_read() -> None:
     manifest = read_manifest(json.dumps({"files": files, "stages": ["realm"]}).encode())
     assert manifest.format == 0
     assert manifest.files["realm.json"].size == 2
+
+
+def test_the_numbers_of_rows_stand_as_a_server_writes_them(
+    zops_here: ZopsHere, watched: Watched, light: Path, tmp_path: Path
+) -> None:
+    """Byte for byte, but for the numbers: an import adds rows, and messages take fewer files."""
+    zops_here("import", "acme", light)
+    zops_here("export", "-r", "acme", "--output", tmp_path / "acme")
+    ours, servers = ((folder / "stats.json").read_bytes() for folder in (tmp_path / "acme", light))
+    stats, expected = json.loads(ours), json.loads(servers)
+    assert ours == json.dumps(stats, indent=2).encode()
+    assert _forms(stats) == _forms(expected)
+
+
+def _forms(stats: dict[str, Any]) -> list[object]:
+    """Names of files, with the names of their tables, in their order."""
+    return [
+        (file, list(counts) if isinstance(counts, dict) else int)
+        for file, counts in stats.items()
+        if file not in ("messages-000002", "messages-000003")
+    ]
 
 
 def _document(output: Path) -> dict[str, list[dict[str, str]]]:

@@ -19,7 +19,7 @@ from typing import BinaryIO, Protocol
 
 from zcore import Failed, Refused
 from zcore.database_errors import NO_ROOM
-from zops_export.archive_reading import COPY_BYTES, read_members
+from zops_export.archive_reading import COPY_BYTES, NOT_UTF8, read_members
 from zops_export.claimed_folder import SUFFIX as UNFINISHED
 from zops_export.export_layout import REQUIRED, NotAnExport, may_hold_json, message_files
 
@@ -146,16 +146,24 @@ class FolderSource:
     def _walk(self) -> Iterator[tuple[str, int]]:
         for folder, folders, files in os.walk(self.path, onerror=self._cannot_read):
             for found in (Path(folder, name) for name in [*folders, *files]):
-                if found.is_symlink():
-                    name = found.relative_to(self.path).as_posix()
-                    raise NotAnExport(
-                        f"{name} in {self.path} is a symbolic link; exports have none",
-                        code="unsafe-member",
-                        hint="it is not followed: put the file there, or take another copy",
-                    )
-            for name in files:
-                if (found := Path(folder, name)).is_file():
-                    yield found.relative_to(self.path).as_posix(), found.stat().st_size
+                name = found.relative_to(self.path).as_posix()
+                status = found.lstat()
+                if stat.S_ISLNK(status.st_mode):
+                    raise self._unsafe(name, "is a symbolic link; exports have none")
+                if NOT_UTF8.search(name):
+                    raise self._unsafe(name, "has a name that is not UTF-8")
+                if stat.S_ISREG(status.st_mode):
+                    yield name, status.st_size
+                elif not stat.S_ISDIR(status.st_mode):
+                    raise self._unsafe(name, "is no ordinary file")
+
+    def _unsafe(self, name: str, what: str) -> NotAnExport:
+        shown = repr(name) if NOT_UTF8.search(name) else name
+        return NotAnExport(
+            f"{shown} in {self.path} {what}",
+            code="unsafe-member",
+            hint="it is not followed: put the file there, or take another copy",
+        )
 
     def _cannot_read(self, error: OSError) -> None:
         raise Refused(f"cannot read {error.filename}: {error.strerror}") from error

@@ -9,6 +9,9 @@ import msgspec
 if TYPE_CHECKING:
     from zops_export.export_job import ExportJob
 
+RECORDS = "_records"
+ORDER = ("avatars_records", "uploads_records", "emoji_records", "realm_icons_records")
+
 
 def write_migration_status(job: ExportJob) -> None:
     """`migration_status.json`, by which the server's importer knows what it can read."""
@@ -16,14 +19,26 @@ def write_migration_status(job: ExportJob) -> None:
 
 
 def write_stats(job: ExportJob) -> None:
-    """`stats.json`: how many rows and file records there are, as the server counts them."""
-    stats: dict[str, object] = {}
-    for file, counts in sorted(job.rows.items()):
-        stats[file] = counts[file[: -len("_records")]] if file.endswith("_records") else counts
+    """`stats.json`: how many rows and file records there are, as the server counts them.
+
+    Files of tables come first, by name, with their tables by name; then the lists of files.
+    """
+    stats: dict[str, object] = {
+        file: dict(sorted(counts.items()))
+        for file, counts in sorted(job.rows.items())
+        if not file.endswith(RECORDS)
+    }
+    for file in sorted(job.rows.keys() - stats.keys(), key=_place):
+        stats[file] = job.rows[file][file.removesuffix(RECORDS)]
     _write(job, "stats.json", stats)
 
 
+def _place(file: str) -> tuple[int, str]:
+    """Where the server puts a list of files; those of other stages come last."""
+    return (ORDER.index(file) if file in ORDER else len(ORDER), file)
+
+
 def _write(job: ExportJob, name: str, document: object) -> None:
-    """As the server writes JSON: indented by two spaces, the keys sorted, no line end behind."""
+    """As the server writes JSON: indented by two spaces, no line end behind."""
     with job.open(name) as file:
-        file.write(msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2))
+        file.write(msgspec.json.format(msgspec.json.encode(document), indent=2))
