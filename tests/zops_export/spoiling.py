@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zcore.database import Database
 
 Row = dict[str, Any]
+Tables = dict[str, list[Row]]
 LINE_STARTS = ("zops: error: ", "hint: ", "problem: ")
 
 
@@ -115,3 +116,35 @@ def refuse(
     assert done.stdout == ""
     assert_said_no(done.stderr, about=about)
     return done.stderr
+
+
+def changed_rows(
+    file: str, change: Callable[[dict[str, list[Row]]], Any], *, counted: bool = True
+) -> Callable[[Path], None]:
+    """A change of rows; `counted`: the numbers of rows are right all the same."""
+
+    def damage(folder: Path) -> None:
+        def changed(tables: Tables) -> Tables:
+            change(tables)
+            return tables
+
+        change_json(folder / file, changed)
+        if counted:
+            tables = json.loads((folder / file).read_bytes())
+            numbers = {table: len(rows) for table, rows in tables.items()}
+            change_json(
+                folder / "stats.json", lambda stats: stats | {file.removesuffix(".json"): numbers}
+            )
+
+    return damage
+
+
+def problems_of(zops: ZopsHere, path: Path, *words: str) -> list[dict[str, str]]:
+    """What `zops verify` finds, which must be something."""
+    done = zops("--json", "verify", path, *words, exit_code=5).json()
+    assert done["problem_count"] == sum(done["problem_counts"].values())
+    assert [finding["code"] for finding in done["findings"]] == [
+        problem["code"] for problem in done["problems"]
+    ]
+    problems: list[dict[str, str]] = done["problems"]
+    return problems
