@@ -368,6 +368,16 @@ def test_a_damage_to_an_export_of_zops(
     assert {problem["code"] for problem in problems_of(with_realm, with_manifest)} == codes
 
 
+def test_keys_of_newer_servers_are_counted(zops_here: ZopsHere, light_copy: Path) -> None:
+    DAMAGES["a key that no server writes"].damage(light_copy)
+    change_json(light_copy / "migration_status.json", lambda said: said | {"zulip_version": "11.2"})
+    done = zops_here("--json", "verify", light_copy).json()
+    assert done["unknown_keys"] == {"zerver_stream.colour": 1}
+    DAMAGES["an API key"].damage(light_copy)
+    (problem,) = problems_of(zops_here, light_copy)
+    assert problem["code"] == "secret"
+
+
 # Many problems ----------------------------------------------------------------------------------
 
 

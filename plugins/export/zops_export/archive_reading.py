@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import tarfile
 import zlib
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -35,15 +36,17 @@ NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what stands for such bytes in a name
 ORDINARY = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
 
 Member = tuple[str, int, BinaryIO]
+MayGoOn = Callable[[], None]
 
 
-def read_members(path: Path) -> Iterator[Member]:
+def read_members(path: Path, may_go_on: MayGoOn = lambda: None) -> Iterator[Member]:
     """Every file in the archive `path`: its name there, its size, its content to be read now.
 
-    Raises `NotAnExport` for damage, links, devices and names that lead outside.
+    `may_go_on` is called often while contents are passed over, and raises to stop that. Raises
+    `NotAnExport` for damage, links, devices and names that lead outside.
     """
     with _explained(path), _unpacked(path) as stream:
-        yield from _Tape(path, stream).members()
+        yield from _Tape(path, stream, may_go_on).members()
 
 
 @contextmanager
@@ -104,9 +107,10 @@ class _Content:
 class _Tape:
     """The members that stand one behind the other in a stream."""
 
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
+    def __init__(self, path: Path, stream: BinaryIO, may_go_on: MayGoOn) -> None:
         self._path = path
         self._stream = stream
+        self._may_go_on = may_go_on
 
     def members(self) -> Iterator[Member]:
         """The files among the members; what of a content is not read is passed over."""
@@ -116,7 +120,7 @@ class _Tape:
             if name is not None:
                 yield name, header.size, content
             while content.read(COPY_BYTES):
-                pass
+                self._may_go_on()
             self._exactly(-header.size % tarfile.BLOCKSIZE)
         while rest := self._stream.read(COPY_BYTES):  # to the end, where the checksum is
             if rest.strip(b"\0"):

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +19,11 @@ from typing import BinaryIO, Protocol
 
 from zcore import Failed, Refused
 from zcore.database_errors import NO_ROOM
-from zops_export.archive_reading import COPY_BYTES, NOT_UTF8, read_members
+from zops_export.archive_reading import COPY_BYTES, NOT_UTF8, MayGoOn, read_members
 from zops_export.claimed_folder import SUFFIX as UNFINISHED
 from zops_export.export_layout import REQUIRED, NotAnExport, may_hold_json, message_files
 
 NamedFile = tuple[str, BinaryIO]
-MayGoOn = Callable[[], None]
 
 
 class ExportSource(Protocol):
@@ -229,12 +228,12 @@ class ArchiveSource:
 
     def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
         """See `ExportSource.files`."""
-        return _wanted_members(self.path, self._top, wanted)
+        return _wanted_members(self.path, self._top, wanted, self._may_go_on)
 
     def _first_pass(self) -> dict[str, int]:
         """The names of all members and their sizes; the JSON among them is kept."""
         seen: dict[str, int] = {}
-        for name, size, content in read_members(self.path):
+        for name, size, content in read_members(self.path, self._may_go_on):
             self._may_go_on()
             _require_once(self.path, name, seen)
             seen[name] = size
@@ -268,8 +267,9 @@ class StreamedArchive:
 
     def __init__(self, path: Path, may_go_on: MayGoOn) -> None:
         self.path = path
+        self._may_go_on = may_go_on
         members: dict[str, int] = {}
-        for name, size, _ in read_members(path):
+        for name, size, _ in read_members(path, may_go_on):
             may_go_on()
             _require_once(path, name, members)
             members[name] = size
@@ -281,7 +281,7 @@ class StreamedArchive:
 
     def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
         """See `Streamed.files`."""
-        return _wanted_members(self.path, self._top, wanted)
+        return _wanted_members(self.path, self._top, wanted, self._may_go_on)
 
 
 def _require_once(path: Path, name: str, seen: Container[str]) -> None:
@@ -293,8 +293,10 @@ def _require_once(path: Path, name: str, seen: Container[str]) -> None:
         )
 
 
-def _wanted_members(path: Path, top: str, wanted: Container[str]) -> Iterator[NamedFile]:
-    for member, _, content in read_members(path):
+def _wanted_members(
+    path: Path, top: str, wanted: Container[str], may_go_on: MayGoOn
+) -> Iterator[NamedFile]:
+    for member, _, content in read_members(path, may_go_on):
         name = member.removeprefix(top)
         if name in wanted:
             yield name, content

@@ -29,9 +29,15 @@ class Damage:
 
 @dataclass(slots=True)
 class Notes:
-    """What was seen. `file` is the path of the file of the export that is being looked at."""
+    """What was seen. `file` is the path of the file of the export that is being looked at.
+
+    `every_key_known`: a key that zops does not know is a problem; else it is only counted, as in
+    exports of newer versions of the server.
+    """
 
     file: str = ""
+    every_key_known: bool = True
+    unknown_keys: dict[str, int] = field(default_factory=dict)
     problems: list[Damage] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     soft: dict[str, int] = field(default_factory=dict)
@@ -46,6 +52,16 @@ class Notes:
     def problem_count(self) -> int:
         """How many problems there were, also those that were not kept."""
         return sum(self.counts.values())
+
+    def unknown_key(self, table: str, key: str, row: str) -> None:
+        """Note a key of a row that zops does not know."""
+        if self.every_key_known:
+            what = f"{row} has the key {key!r}, which zops does not know"
+            hint = "the export is of another version of the server"
+            self.problem("unknown-key", what, hint, row=row)
+        else:
+            place = f"{table}.{key}"
+            self.unknown_keys[place] = self.unknown_keys.get(place, 0) + 1
 
     def followed(self, table: str, column: str) -> None:
         """Count a reference to nothing that is so by design."""

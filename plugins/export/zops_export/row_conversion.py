@@ -144,12 +144,7 @@ class RowConverter:
                     hint="give the export to nobody, and find out who put it there",
                 )
             else:
-                self._problem(
-                    row,
-                    "unknown-key",
-                    f" has the key {key!r}, which zops does not know",
-                    hint="the export is of another version of the server",
-                )
+                self._notes.unknown_key(self.table.name, key, self._place(row))
 
     def _check_kinds(self, kinds: tuple[type, ...], row: JsonRow) -> None:
         """Is every value of a kind that its column can hold? Asked once for the same kinds."""
@@ -162,8 +157,11 @@ class RowConverter:
         self._good_kinds.add(kinds)
 
     def _problem(self, row: JsonRow, code: str, what: str, hint: str = "") -> None:
-        place = f"{self.table.name} {row.get('id', '(no id)')}"
+        place = self._place(row)
         self._notes.problem(code, f"{place}{what}", hint, row=place)
+
+    def _place(self, row: JsonRow) -> str:
+        return f"{self.table.name} {row.get('id', '(no id)')}"
 
     def _convert(self, key: str, column: sa.Column[object]) -> Convert | None:
         if column.name == "id":

@@ -74,6 +74,7 @@ class Survey:
 
     index: ExportIndex
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
+    zulip_version: str = ""
     stats: dict[str, object] | None = None
     manifest: Manifest | None = None
     unread: set[str] = field(default_factory=set)
@@ -99,8 +100,6 @@ def survey(source: Streamed, notes: Notes, may_go_on: Callable[[], None]) -> Sur
         except NotJson as error:
             notes.problem(error.code, error.message, HINT)
             found.miss(name)
-        while content.read(1 << 20):  # what is not JSON may go on
-            may_go_on()
     sum_up(found.index)
     if not found.broken:
         _note_lacks(source, found, notes)
@@ -172,7 +171,7 @@ class _Reading:
         elif name == STATS:
             self._found.stats = _object(read_document(content, name), name)
         elif name == MIGRATIONS:
-            _require_versions(read_document(content, name), name)
+            self._found.zulip_version = _version(read_document(content, name), name)
         elif name == MANIFEST:
             self._found.manifest = _manifest(content)
         else:
@@ -195,15 +194,14 @@ def _object(document: object, name: str) -> dict[str, object]:
     return document
 
 
-def _require_versions(document: object, name: str) -> None:
-    """Without them a server's importer does not know whether it can read the export."""
+def _version(document: object, name: str) -> str:
+    """The server's; without it, and its migrations, a server's importer reads no export."""
     said = _object(document, name)
-    apps = said.get("migrations_by_app")
+    version, apps = said.get("zulip_version"), said.get("migrations_by_app")
     lists = apps.values() if isinstance(apps, dict) else [None]
-    if not isinstance(said.get("zulip_version"), str) or not all(
-        isinstance(listed, list) for listed in lists
-    ):
+    if not isinstance(version, str) or not all(isinstance(listed, list) for listed in lists):
         raise NotJson(f"{name} does not say which migrations of which version the server had")
+    return version
 
 
 def _manifest(content: BinaryIO) -> Manifest:

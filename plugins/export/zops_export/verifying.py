@@ -10,13 +10,15 @@ from zops_export.export_source import streamed
 from zops_export.file_checks import check_files, check_ids, check_numbers
 from zops_export.notes import Damage, Notes
 from zops_export.second_reading import read_again
+from zops_export.server_version import built_in_versions
 from zops_export.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterator, Mapping
     from pathlib import Path
 
-    from zops_export.export_source import Streamed
+    from zcore.console import Progress
+    from zops_export.export_source import NamedFile, Streamed
 
 # What can be wrong with something that is an export, so that it cannot be read to its end.
 DAMAGES = frozenset({"damaged-archive", "unsafe-member", "duplicate-member"})
@@ -68,14 +70,35 @@ def verify_export(context: Context, path: Path, *, deep: bool = False) -> Result
 
 
 def _read(context: Context, source: Streamed, notes: Notes) -> Survey:
-    with context.console.progress("verifying") as progress:
+    with context.console.progress("verifying files") as progress:
+        source = _Shown(source, progress)
         found = survey(source, notes, context.stop.check)
-        progress.advance()
+        notes.every_key_known = _is_of_known_form(found)
         check_ids(found, notes)
         check_numbers(found, notes)
         check_files(source, found, notes)
         read_again(source, found, notes, context.stop.check)
     return found
+
+
+class _Shown:
+    """An export whose files are counted while they are read."""
+
+    def __init__(self, source: Streamed, progress: Progress) -> None:
+        self.path, self.names, self.sizes = source.path, source.names, source.sizes
+        self._source = source
+        self._progress = progress
+
+    def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
+        """See `Streamed.files`."""
+        for file in self._source.files(wanted):
+            yield file
+            self._progress.advance()
+
+
+def _is_of_known_form(found: Survey) -> bool:
+    """Are all keys of its rows known? Those of newer servers have more, also in exports of zops."""
+    return found.manifest is None and found.zulip_version in built_in_versions()
 
 
 def _result(
@@ -102,10 +125,13 @@ def _result(
             "rows": sum(found.index.counts.values()),
             "files": len(found.index.records),
             "soft_references": dict(sorted(notes.soft.items())),
+            "unknown_keys": dict(sorted(notes.unknown_keys.items())),
         }
     if imported is not None:
         data["imported"] = imported
     lines = _text(path, found, notes, len(shown))
+    if notes.unknown_keys:
+        lines.append(f"keys that zops does not know: {', '.join(sorted(notes.unknown_keys))}")
     if imported is not None:
         lines.append(f"{sum(imported.values()):,} rows came in when an import was tried")
     return Result(data, "\n".join(lines), [_finding(damage) for damage in shown])
