@@ -35,6 +35,7 @@ raise SystemExit("this is not to be run")
 class Migration(migrations.Migration):
     {}
     dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL), {}]
+    operations = [migrations.RunPython(this is never parsed)]
 """
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]  # app, name
 
-LARGEST_FILE = 1 << 20  # bytes; the largest real one has some fifty thousand
+LARGEST_FILE = 1 << 22  # bytes
+OPERATIONS = "\n    operations"  # most of a file, and of no interest
 CLASS = "Migration"
 VERSION_NAME = "ZULIP_VERSION"
 GIT_VERSION = "zulip-git-version"  # in its first line, the version of what was made from git
@@ -145,7 +146,9 @@ def _in_order(parents: Mapping[str, Iterable[str]]) -> Iterator[str]:
 
 def _read_file(app: str, path: Path) -> _File:
     said: dict[str, list[Key]] = {"dependencies": [], "replaces": []}
-    for statement in _parsed(_text(path)).body:
+    source = _text(path)
+    head = source.partition(OPERATIONS)[0]
+    for statement in _parsed(head if "dependencies =" in head else source).body:
         if isinstance(statement, ast.ClassDef) and statement.name == CLASS:
             for name, value in _assigned(statement):
                 if name in said:
