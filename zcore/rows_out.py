@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 500
 BLOCK_BYTES = 1 << 16
+WORK_MEMORY = "128MB"
 RowSink = Callable[[bytes], object]
 
 
@@ -211,9 +212,13 @@ class PostgresSnapshot(_PooledSnapshot):
 
     def _connect(self) -> sa.Connection:
         connection = self._stack.enter_context(self.engine.connect())
-        return connection.execution_options(
+        connection = connection.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
+        # Ids that rows are looked up in fit into memory then. In the server's usual 4 MB those of
+        # a large organization do not, and each row is compared with each of them.
+        connection.exec_driver_sql(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
+        return connection
 
     def _export(self, leader: sa.Connection) -> str | None:
         """The snapshot's name; None on a standby, which cannot export one."""

@@ -494,6 +494,13 @@ def test_a_question_that_the_database_cannot_answer_is_one_line(either: Database
     assert "\n" not in caught.value.message
 
 
+def test_ids_to_look_up_fit_into_the_memory_of_each_reader(postgres_database: Database) -> None:
+    with postgres_database.snapshot(2) as snapshot, contextlib.ExitStack() as stack:
+        readers = [stack.enter_context(snapshot.reader()) for _ in range(2)]
+        shown = [reader.connection.exec_driver_sql("SHOW work_mem") for reader in readers]
+        assert [answer.scalar_one() for answer in shown] == ["128MB", "128MB"]
+
+
 # --- one moment
 
 
