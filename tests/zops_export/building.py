@@ -85,6 +85,7 @@ class Builder:
         *,
         email: str | None = None,
         subscribed: bool = True,
+        role: int = Role.MEMBER,
         **settings: object,
     ) -> int:
         """A user; `subscribed=False`: without the subscription that direct messages go by."""
@@ -93,7 +94,7 @@ class Builder:
             delivery_email=email or f"{name}@{realm}.test",
             full_name=name,
             password="!",  # noqa: S106  # nobody can log in with it
-            role=Role.MEMBER,
+            role=Role(role),
             date_joined=NOW,
             settings=settings,
         )

@@ -225,8 +225,7 @@ BAD_ROWS: dict[str, tuple[str, Callable[[Tables], Any], str]] = {
     "an unknown UUID": (REALM, _set("zerver_realm", "uuid", "not-a-uuid"), "uuid"),
     "a subdomain that is a number": (REALM, _set("zerver_realm", "name", 7), "name"),
     # keys
-    "an unknown key": (REALM, _set("zerver_stream", "colour", "red"), "colour"),
-    "an unknown key of a message": (MESSAGES, _set("zerver_message", "colour", "red"), "colour"),
+    "a password": (REALM, _set("zerver_userprofile", "password", "!"), "password"),
     "a missing key": (REALM, _drop("zerver_stream", "realm"), "realm"),
     "a missing key of a message": (MESSAGES, _drop("zerver_message", "date_sent"), "date_sent"),
     "a missing key of a user message": (

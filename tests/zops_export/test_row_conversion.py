@@ -384,14 +384,12 @@ def test_a_missing_key_without_a_default_is_a_problem() -> None:
     assert (code, message) == ("missing-key", "things 10 lacks the key 'it'")
 
 
-def test_an_unknown_key_is_a_problem() -> None:
+def test_an_unknown_key_is_passed_over_and_counted() -> None:
     converted = Converted(things())
-    code, message = converted.problem(strange=1)
-    assert (code, message) == (
-        "unknown-key",
-        "things 10 has the key 'strange', which zops does not know",
-    )
-    assert converted.notes.problems[0].hint
+    assert converted.row(strange=1) == {"id": 510, "word": "w"}
+    assert converted.row(strange=2) == {"id": 510, "word": "w"}
+    assert converted.notes.problems == []
+    assert converted.notes.unknown_keys == {"things.strange": 2}
 
 
 def test_an_extra_key_is_known_and_no_column() -> None:

@@ -146,9 +146,10 @@ SCHEDULED = [
     ("fay-later", "fay", "#valley", "-"),
 ]
 
-REACTIONS = [  # name, who, to which message: in the export when the message is
+# Name, who, to which message: in the export when the message is. (Also one by somebody of another
+# organization to `town-ann`, which is in no export: it would lead to nobody.)
+REACTIONS = [
     ("by-ben", "ben", "town-ann"),
-    ("by-foreigner", "fay", "town-ann"),
     ("by-dummy", "dora", "town-ann"),
     ("in-trio", "ben", "trio-ann"),
     ("in-cellar", "ben", "cellar-ben"),
@@ -216,7 +217,7 @@ def build(build: Builder) -> None:
     build.message("astray", "welcome-bot", "#town", ["ann"], realm="vale")
     for name, sender, to, _ in SCHEDULED:
         build.scheduled(name, sender, to)
-    for name, user, message in REACTIONS:
+    for name, user, message in [*REACTIONS, ("by-foreigner", "fay", "town-ann")]:
         build.reaction(name, user, message)
     for name, (owner, messages, scheduled) in ATTACHMENTS.items():
         build.attachment(name, owner, messages, scheduled)
@@ -344,7 +345,8 @@ class Hill:
         """What an export carries. Made once."""
         target = self.folder / f"{realm}-{mode}"
         if not target.exists():
-            self.zops("export", "-r", realm, "--output", target, OPTIONS[mode], check=check)
+            words = ("-r", realm, "--output", target, OPTIONS[mode], "--allow-unusable")
+            self.zops("export", *words, check=check)
         return Named(WholeExport.read(target), self.builder.ids)
 
 
@@ -447,7 +449,9 @@ def test_rows_are_in_order_and_of_this_realm_only(hill: Hill, mode: str) -> None
 
 @MODES
 def test_a_dry_run_counts_what_is_exported(hill: Hill, mode: str) -> None:
-    done = hill.zops("--json", "export", "-r", "hill", OPTIONS[mode], "--dry-run")
+    done = hill.zops(
+        "--json", "export", "-r", "hill", OPTIONS[mode], "--dry-run", "--allow-unusable"
+    )
     exported = hill.exported(mode).export.tables
     assert done.json()["rows"] == {table: len(rows) for table, rows in exported.items()}
 

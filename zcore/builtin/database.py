@@ -45,12 +45,15 @@ def init() -> Result:
 def check() -> Result:
     """Compare the database's tables with those that zops knows.
 
+    Says of each difference what it means for an export or an import.
+
     \b
     Examples:
       zops --database postgresql:///zulip db check
     """
     from zcore.schema import SERVER_VERSION
     from zcore.schema.compare import differences
+    from zcore.schema.consequences import consequence
 
     database = current().database
     with database.read() as connection:
@@ -60,6 +63,7 @@ def check() -> Result:
             difference.kind.value.replace(" ", "-"),
             difference.describe(),
             where=".".join(filter(None, (difference.table, difference.column))),
+            hint=consequence(difference),
         )
         for difference in found
     ]

@@ -45,6 +45,14 @@ NOT_USED = frozenset(
 _NOT_USED_COLUMNS = frozenset({("zerver_message", "search_pgroonga")})  # of an optional extension
 _OURS_TO_KNOW = ("zerver_", "analytics_")
 
+_OF_THE_SERVER = "zerver_client"  # whose rows are everybody's
+
+# Of parts of a server that exports have nothing of by design: how people log in, and billing.
+_NOT_OF_ORGANIZATIONS = (
+    *("auth_", "confirmation_", "corporate_", "django_", "otp_", "social_auth_", "two_factor_"),
+    *("third_party_api_results", "zilencer_"),
+)
+
 _POSTGRESQL_COLUMNS = text(
     """
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull
@@ -63,6 +71,25 @@ _SQLITE_COLUMNS = text(
     """
 )
 
+_POSTGRESQL_REFERENCES = text(
+    """
+    SELECT c.relname, a.attname, t.relname
+    FROM pg_catalog.pg_constraint k
+    JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+    JOIN pg_catalog.pg_class t ON t.oid = k.confrelid
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+    WHERE k.contype = 'f' AND cardinality(k.conkey) = 1
+      AND pg_catalog.pg_table_is_visible(c.oid) AND pg_catalog.pg_table_is_visible(t.oid)
+    """
+)
+_SQLITE_REFERENCES = text(
+    """
+    SELECT m.name, f."from", f."table"
+    FROM sqlite_master m, pragma_foreign_key_list(m.name) f
+    WHERE m.type = 'table'
+    """
+)
+
 
 class Kind(enum.Enum):
     """In what way a database differs from what zops knows."""
@@ -77,13 +104,18 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not as zops knows it; `known` and `found` are "" where there is nothing."""
+    """One thing that is not as zops knows it; `known` and `found` are "" where there is nothing.
+
+    `leads_to`: of an unknown column, the table that it refers to; of an unknown table, one whose
+    rows belong to organizations, so that its own do, too.
+    """
 
     kind: Kind
     table: str
     column: str = ""
     known: str = ""
     found: str = ""
+    leads_to: str = ""
 
     def describe(self) -> str:
         """One line for a person."""
@@ -107,17 +139,18 @@ class _Shape(NamedTuple):
 
 
 _Shapes = Mapping[str, Mapping[str, _Shape]]
+_References = Mapping[tuple[str, str], str]
 
 
 def differences(connection: Connection) -> list[Difference]:
     """All differences between the connected database and what zops knows, sorted by name.
 
-    Only tables that are found without naming a schema count. Costs one query.
+    Only tables that are found without naming a schema count. Costs two queries.
     """
-    found = _found(connection)
+    found, references = _found(connection), _references(connection)
     known = {table.name: _known(table, connection.dialect) for table in metadata.tables.values()}
     return sorted(
-        [*_of_tables(known, found), *_of_columns(known, found)],
+        [*_of_tables(known, found, references), *_of_columns(known, found, references)],
         key=lambda difference: (difference.table, difference.column, difference.kind.value),
     )
 
@@ -130,6 +163,13 @@ def _found(connection: Connection) -> dict[str, dict[str, _Shape]]:
     ):
         shapes.setdefault(table, {})[column] = _Shape(type_.lower(), bool(nullable))
     return shapes
+
+
+def _references(connection: Connection) -> dict[tuple[str, str], str]:
+    """By table and column, the table that a foreign key leads to."""
+    sqlite = connection.dialect.name == "sqlite"
+    rows = connection.execute(_SQLITE_REFERENCES if sqlite else _POSTGRESQL_REFERENCES)
+    return {(table, column): target for table, column, target in rows}
 
 
 def _known(table: Table, dialect: Dialect) -> dict[str, _Shape]:
@@ -145,27 +185,56 @@ def type_name(column: Column[Any], dialect: Dialect) -> str:
     return name.replace("varchar", "character varying") if dialect.name == "postgresql" else name
 
 
-def _of_tables(known: _Shapes, found: _Shapes) -> Iterator[Difference]:
+def _of_tables(known: _Shapes, found: _Shapes, references: _References) -> Iterator[Difference]:
     for table in known.keys() - found.keys():
         yield Difference(Kind.MISSING_TABLE, table)
-    for table in found.keys() - known.keys() - NOT_USED:
-        if table.startswith(_OURS_TO_KNOW):
-            yield Difference(Kind.UNKNOWN_TABLE, table)
+    unknown = {
+        table
+        for table in found.keys() - known.keys() - NOT_USED
+        if not table.startswith(_NOT_OF_ORGANIZATIONS)
+    }
+    belonging = _belonging(unknown, known, references)
+    for table in unknown:
+        if table in belonging or table.startswith(_OURS_TO_KNOW):
+            yield Difference(Kind.UNKNOWN_TABLE, table, leads_to=belonging.get(table, ""))
 
 
-def _of_columns(known: _Shapes, found: _Shapes) -> Iterator[Difference]:
+def _belonging(unknown: set[str], known: _Shapes, references: _References) -> dict[str, str]:
+    """Of the unknown tables those whose rows belong to organizations, with where they lead.
+
+    They refer to a table of organizations, or to another one that does.
+    """
+    belonging: dict[str, str] = {}
+    grown = True
+    while grown:
+        grown = False
+        for (table, _), target in sorted(references.items()):
+            ours = target in belonging or (target in known and target.startswith(_OURS_TO_KNOW))
+            if table in unknown - belonging.keys() and ours and target != _OF_THE_SERVER:
+                belonging[table] = target
+                grown = True
+    return belonging
+
+
+def _of_columns(known: _Shapes, found: _Shapes, references: _References) -> Iterator[Difference]:
     for table in known.keys() & found.keys():
         for column in known[table].keys() | found[table].keys():
             if (table, column) not in _NOT_USED_COLUMNS:
-                yield from _of_column(table, column, known[table], found[table])
+                target = references.get((table, column), "")
+                yield from _of_column(table, column, known[table], found[table], target)
 
 
 def _of_column(
-    table: str, column: str, known: Mapping[str, _Shape], found: Mapping[str, _Shape]
+    table: str,
+    column: str,
+    known: Mapping[str, _Shape],
+    found: Mapping[str, _Shape],
+    target: str,
 ) -> Iterator[Difference]:
     ours, theirs = known.get(column), found.get(column)
     if ours is None and theirs is not None:
-        yield Difference(Kind.UNKNOWN_COLUMN, table, column, found=_described(theirs))
+        shape = _described(theirs)
+        yield Difference(Kind.UNKNOWN_COLUMN, table, column, found=shape, leads_to=target)
     elif theirs is None and ours is not None:
         yield Difference(Kind.MISSING_COLUMN, table, column, known=_described(ours))
     elif ours is not None and theirs is not None:

@@ -73,6 +73,35 @@ def value_json(
     return sa.func.coalesce(encoded, sa.literal_column("'null'"))
 
 
+def found_value_json(value: sa.ColumnElement[Any], kind: str, dialect: str) -> Text:
+    """The JSON text of a value whose type is only known by its name in the database, `kind`.
+
+    `null` when there is none. What has no kind of its own in JSON becomes text.
+    """
+    encoded = _found_in_postgresql if dialect == "postgresql" else _found_in_sqlite
+    return sa.func.coalesce(encoded(value, kind), sa.literal_column("'null'"))
+
+
+def _found_in_postgresql(value: sa.ColumnElement[Any], kind: str) -> sa.ColumnElement[Any]:
+    if kind.startswith("timestamp"):
+        return _as_text(sa.extract("epoch", value))
+    if kind == "json":  # keeps the line ends that it was written with; jsonb has none
+        return _as_text(sa.cast(value, sa.Text).op("::")(sa.literal_column("jsonb")))
+    return _as_text(sa.func.to_json(value))
+
+
+def _found_in_sqlite(value: sa.ColumnElement[Any], kind: str) -> sa.ColumnElement[Any]:
+    if "bool" in kind:
+        return sa.case((value.is_(sa.null()), sa.null()), (value == 0, "false"), else_="true")
+    if "time" in kind:
+        return _seconds_of_text(value)
+    if "json" in kind:
+        return sa.case((sa.func.json_valid(value), sa.func.json(value)))
+    is_blob = sa.func.typeof(value) == "blob"
+    text = sa.func.json_quote(sa.case((is_blob, sa.func.hex(value)), else_=value))
+    return sa.case((value.is_not(sa.null()), text))
+
+
 def _postgresql(column: sa.Column[Any], value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     kind = column.type
     if isinstance(kind, UtcDateTime):

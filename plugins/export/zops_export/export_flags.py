@@ -50,6 +50,19 @@ WHAT = (
         metavar="NAME",
         help="With what a plugin does only when asked for NAME. Can be repeated.",
     ),
+    click.option(
+        "--privacy",
+        type=click.Choice(["server", "strict"]),
+        default="server",
+        show_default=True,
+        help="Whose rules say what leaves of people: a server's, or stricter ones, by which what"
+        " is private leaves with consent only.",
+    ),
+    click.option(
+        "--allow-unusable",
+        is_flag=True,
+        help="Export though no owner could log in after an import.",
+    ),
 )
 
 WHERE = (

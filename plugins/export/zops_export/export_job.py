@@ -13,6 +13,7 @@ from zcore.crash_points import crash_point
 from zcore.database_errors import translated
 from zcore.files import open_stores
 from zcore.stage_progress import StageProgress
+from zops_export.privacy import Privacy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +48,7 @@ class ExportJob:
         rewrites: Rewrites,
         snapshot: Snapshot,
         server: ServerVersion,
+        privacy: Privacy = Privacy.SERVER,
     ) -> None:
         self.context = context
         self.realm = realm
@@ -54,6 +56,7 @@ class ExportJob:
         self.stages: tuple[Stage, ...] = ()
         self.selection = selection
         self.rewrites = rewrites
+        self.privacy = privacy
         self.rows: dict[str, dict[str, int]] = defaultdict(dict)
         self.findings: list[Finding] = []
         self.reports: list[StageReport] = []

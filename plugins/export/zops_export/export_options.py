@@ -8,6 +8,7 @@ from typing import Any
 
 from zcore import UsageError
 from zops_export.output_names import DAY, DEFAULT, OutputName
+from zops_export.privacy import Privacy
 from zops_export.selection import Mode
 
 
@@ -24,6 +25,8 @@ class ExportOptions:
     realm: str
     mode: Mode = Mode.FULL
     extras: tuple[str, ...] = ()
+    privacy: Privacy = Privacy.SERVER
+    allow_unusable: bool = False
     output: Path | None = None
     keep: int | None = None
     mark: OutputName | None = None
@@ -44,6 +47,7 @@ def read_options(
     public_only: bool,
     export_full_with_consent: bool,
     mark: Path | None,
+    privacy: str,
     **given: Any,
 ) -> ExportOptions:
     """What the parameters of the command line say together.
@@ -53,6 +57,7 @@ def read_options(
     options = ExportOptions(
         mode=_mode(full, public_only, export_full_with_consent),
         mark=None if mark is None else OutputName(str(mark)),
+        privacy=Privacy(privacy),
         **given,
     )
     _require_name(options)

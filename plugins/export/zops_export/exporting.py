@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,13 +26,17 @@ from zops_export.expected_work import expected_work
 from zops_export.export_job import ExportJob
 from zops_export.export_journal import ExportJournal
 from zops_export.extras import chosen, require_known
-from zops_export.known_schema import require_known_schema
+from zops_export.known_schema import known_schema
 from zops_export.manifest import MANIFEST, write_manifest
+from zops_export.other_columns import not_exported, other_columns
 from zops_export.owners import warn_root
+from zops_export.privacy import Privacy, strictly
 from zops_export.rewrite_checks import require_usable
 from zops_export.rewrites import Rewrites, read_rewrites
-from zops_export.selection import Selection, find_system_bots
+from zops_export.selection import Selection
 from zops_export.server_version import find_server_version
+from zops_export.system_bots import find_system_bots
+from zops_export.usable import require_owner
 from zops_export.work_folder import WorkFolder, publish_file
 
 if TYPE_CHECKING:
@@ -62,6 +67,7 @@ def _export(context: Context, options: ExportOptions) -> Result:
         _check_request(context, options, job.realm, target)
         with snapshot.reader() as reader:
             require_usable(reader.connection, rewrites, job.selection)
+            require_owner(reader.connection, job, allow_unusable=options.allow_unusable)
         warn_root(context, target)
         if options.dry_run:
             return _plan(job, graph, target, backup)
@@ -94,15 +100,19 @@ def _prepare(
     reader: Reader,
 ) -> ExportJob:
     """The job, once it is known what it is about. Raises `Refused` when there is no such realm."""
-    unknown = require_known_schema(reader.connection)
+    differences = known_schema(reader.connection)
     realm = find_realm(reader.connection, options.realm)
     bots = find_system_bots(reader.connection, realm.string_id)
     selection = Selection(realm.realm_id, options.mode, bots, rewrites.conditions)
     server = find_server_version(
         reader.connection, context.settings.deployments, options.zulip_version
     )
-    job = ExportJob(context, realm, selection, rewrites, snapshot, server)
-    job.findings.extend(unknown + server.findings())
+    if options.privacy is Privacy.STRICT:
+        selection, rewrites = strictly(selection, rewrites)
+    added = other_columns(differences, rewrites.dialect, options.privacy)
+    rewrites = replace(rewrites, added=added)
+    job = ExportJob(context, realm, selection, rewrites, snapshot, server, options.privacy)
+    job.findings.extend([*not_exported(differences, options.privacy), *server.findings()])
     return job
 
 
@@ -134,6 +144,7 @@ def _work_folder(job: ExportJob, options: ExportOptions, target: Path) -> Iterat
         "realm": job.realm.string_id,
         "made": job.realm.date_created.isoformat(),
         "mode": job.mode.label,
+        "privacy": job.privacy.value,
     }
     folder = WorkFolder(target, resume=options.resume)
     try:
@@ -175,6 +186,7 @@ def _result(job: ExportJob, target: Path, digest: str, seconds: float) -> Result
         "url": None,
         "realm": job.realm.string_id,
         "mode": job.mode.label,
+        "privacy": job.privacy.value,
         "rows": rows,
         "files": files,
         "bytes": size,
@@ -206,6 +218,7 @@ def _plan(job: ExportJob, graph: StageGraph, target: Path, backup: Backup | None
         "path": str(target),
         "realm": job.realm.string_id,
         "mode": job.mode.label,
+        "privacy": job.privacy.value,
         "rows": job.expected_rows,
         "plan": [stage.as_data() for stage in plan],
         "rewrites": job.rewrites.listed(),

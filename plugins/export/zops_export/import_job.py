@@ -160,6 +160,20 @@ def refuse_if_problems(path: Path, notes: Notes) -> None:
     )
 
 
+def unknown_keys(notes: Notes) -> list[Finding]:
+    """What an export of a newer server has that zops does not know, and does not import."""
+    return [
+        Finding(
+            "unknown-key",
+            f"zops does not know {place}, which {rows:,} rows have: what stands there is not"
+            " imported",
+            where=place,
+            hint="the export is of another version of the server",
+        )
+        for place, rows in sorted(notes.unknown_keys.items())
+    ]
+
+
 if TYPE_CHECKING:
 
     def _keeps_the_contract(job: ImportJob) -> zcore.ImportJob:

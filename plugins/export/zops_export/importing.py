@@ -15,7 +15,7 @@ from zcore.validation import Subjects, require_valid
 from zops_export.checking import check_export, check_index
 from zops_export.export_index import ExportIndex, read_index
 from zops_export.export_source import opened
-from zops_export.import_job import ImportJob, ImportOptions, refuse_if_problems
+from zops_export.import_job import ImportJob, ImportOptions, refuse_if_problems, unknown_keys
 from zops_export.known_schema import require_known_schema
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _plan(job: ImportJob, graph: StageGraph) -> Result:
         f" {sum(rows.values()):,} rows and {len(index.records):,} files\n\n{plan_table(plan)}\n\n"
         "These are estimates, made by looking; nothing was written."
     )
-    return Result(data, text, tuple(checked.findings))
+    return Result(data, text, (*checked.findings, *unknown_keys(checked.notes)))
 
 
 def _result(job: ImportJob, seconds: float) -> Result:
@@ -143,4 +143,4 @@ def _result(job: ImportJob, seconds: float) -> Result:
         f"imported {job.options.subdomain!r} (id {job.realm_id}): {sum(rows.values()):,} rows and"
         f" {job.file_count:,} files in {seconds:.1f} s"
     )
-    return Result(data, text, tuple(job.findings))
+    return Result(data, text, (*job.findings, *unknown_keys(job.notes)))

@@ -4,42 +4,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import Finding, Refused
-from zcore.schema import SERVER_VERSION, tables
+from zcore import Finding, Problem
+from zcore.schema import SERVER_VERSION
 from zcore.schema.compare import Difference, Kind, differences
-from zcore.schema.facts import exported_tables
+from zcore.schema.consequences import consequence, is_carried
+from zcore.validation import refuse
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+ALL = "'zops db check' shows all differences"
+
+
+def known_schema(connection: sa.Connection) -> list[Difference]:
+    """How the database differs from what zops knows, where exports and imports can live with it.
+
+    Raises `Refused` when it lacks something that exports carry, and names all of it: the database
+    is of another version of the server, and what is missing can neither be read nor written.
+    """
+    found = differences(connection)
+    lacking = [
+        Problem("other-schema", f"{_of_other_version()}: {one.describe()}", hint=ALL)
+        for one in found
+        if is_carried(one.table) and one.kind in (Kind.MISSING_TABLE, Kind.MISSING_COLUMN)
+    ]
+    refuse(_of_other_version(), lacking)
+    return found
+
+
+def _of_other_version() -> str:
+    return f"the database is not that of a Zulip {SERVER_VERSION} server"
+
 
 def require_known_schema(connection: sa.Connection) -> list[Finding]:
-    """What the database has besides what zops knows, in tables that exports carry.
+    """What an import leaves empty: columns that zops does not know.
 
-    Raises `Refused` when it lacks something: it is of another version of the server, and what is
-    missing can neither be read nor written.
+    Raises `Refused` as `known_schema` does.
     """
-    carried = {table.name for table in exported_tables(dict(tables))}
-    found = [one for one in differences(connection) if one.table in carried]
-    lacking = [one for one in found if one.kind in (Kind.MISSING_TABLE, Kind.MISSING_COLUMN)]
-    if lacking:
-        raise Refused(
-            f"the database is not that of a Zulip {SERVER_VERSION} server: {_first(lacking)}",
-            code="other-schema",
-            hint="'zops db check' shows all differences",
-        )
     return [
-        Finding(
-            "unknown-column",
-            f"{one.describe()}: what is in it is neither exported nor imported",
-            where=f"{one.table}.{one.column}",
-            hint="'zops db check' shows all differences",
-        )
-        for one in found
-        if one.kind is Kind.UNKNOWN_COLUMN
+        finding(one, "what an export has of it is not imported")
+        for one in known_schema(connection)
+        if one.kind is Kind.UNKNOWN_COLUMN and is_carried(one.table)
     ]
 
 
-def _first(lacking: list[Difference]) -> str:
-    more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-    return lacking[0].describe() + more
+def finding(difference: Difference, says: str = "") -> Finding:
+    """The difference as something that a command found, with what it means."""
+    place = ".".join(filter(None, (difference.table, difference.column)))
+    code = difference.kind.value.replace(" ", "-")
+    message = f"{difference.describe()}: {says or consequence(difference)}"
+    return Finding(code, message, where=place, hint=ALL)

@@ -67,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     zops: str = ""
     realm: str = ""
     mode: str = ""
+    privacy: str = ""
     snapshot: Moment | None = None
     source: Source | None = None
     plugins: list[TakingPart] = []
@@ -87,6 +88,7 @@ def write_manifest(job: ExportJob) -> None:
         zops=__version__,
         realm=job.realm.string_id,
         mode=job.mode.label,
+        privacy=job.privacy.value,
         snapshot=Moment(_utc(job.moment), job.moment_taken),
         source=Source(job.dialect, job.server.version, job.server.known_by),
         plugins=_plugins(job),

@@ -36,7 +36,7 @@ class Notes:
     """
 
     file: str = ""
-    every_key_known: bool = True
+    every_key_known: bool = False
     unknown_keys: dict[str, int] = field(default_factory=dict)
     problems: list[Damage] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)

@@ -38,24 +38,33 @@ class Rewrites:
     """SQL in place of columns, and conditions on rows by table, for a database of `dialect`.
 
     `given` is what plugins gave, each with what is said of it: `plugin 'acme' (zops-acme)`.
+    `added` is JSON text by table and key: of columns that zops does not know, or knows otherwise.
     """
 
     dialect: str
     values: Mapping[sa.Column[Any], Value] = field(default_factory=dict)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     given: tuple[tuple[Rewrite, str], ...] = ()
+    added: Mapping[str, Mapping[str, sa.ColumnElement[str]]] = field(default_factory=dict)
 
     def value(self, column: sa.Column[Any]) -> Value:
         """What stands in the export for `column`: itself, unless a plugin rewrites it."""
         return self.values.get(column, column)
 
     def replaced(self, table: sa.Table) -> dict[str, sa.ColumnElement[str]]:
-        """The JSON text of the columns of `table` that are rewritten, by their keys in exports."""
-        return {
+        """By their keys in exports, the JSON text of what is not just a column of `table`.
+
+        That is what is rewritten, and what only the connected server has.
+        """
+        added = self.added.get(table.name, {})
+        rewritten = {
             json_key(column): value_json(column, self.dialect, value)
             for column, value in self.values.items()
             if column.table is table
         }
+        for key in rewritten.keys() & added.keys():  # known as one that cannot be empty, and is
+            rewritten[key] = sa.func.coalesce(rewritten[key], sa.literal_column("'null'"))
+        return {**added, **rewritten}
 
     def owner(self, table: str, column: str | None = None) -> str:
         """Whose rewrites they are, in words."""
@@ -99,7 +108,7 @@ def read_rewrites(plugins: Plugins, given: Iterable[Rewrite], dialect: str) -> R
             column = _column(rewrite, rewrite.column, who, table)
             if column in values:
                 _refuse_clash(rewrite, who, named)
-            values[column] = _typed(_expression(plugins, rewrite, who, table), column, dialect)
+            values[column] = typed(_expression(plugins, rewrite, who, table), column, dialect)
         named.append((rewrite, who))
     return Rewrites(dialect, values, conditions, tuple(named))
 
@@ -163,7 +172,7 @@ def _expression(plugins: Plugins, rewrite: Rewrite, who: str, table: sa.Table) -
     return found
 
 
-def _typed(value: Value, column: sa.Column[Any], dialect: str) -> Value:
+def typed(value: Value, column: sa.Column[Any], dialect: str) -> Value:
     """The value as one of the column's type. What is none is an error of the database, not JSON."""
     kind = column.type
     if dialect == "postgresql":  # which would cut text that is too long for a varchar

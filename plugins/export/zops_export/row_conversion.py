@@ -121,7 +121,10 @@ class RowConverter:
         return values
 
     def _completed(self, row: JsonRow) -> JsonRow:
-        """The row with the defaults of what it lacks; unknown keys and lacks are problems."""
+        """The row with the defaults of what it lacks, if there are any.
+
+        Unknown keys, which newer servers write, are counted; what no export may have is a problem.
+        """
         completed = dict(row)
         self._refuse_keys(row, sorted(row.keys() - self._known))
         for key in sorted(self._columns.keys() - row.keys()):

@@ -42,6 +42,16 @@ BY_USER = {
     "zerver_usertopic": "user_profile_id",
 }
 
+# Tables whose rows belong to something else than the user whom they name, who may be of another
+# organization: nobody that an export has. The server exports such rows, leading nowhere.
+OF_ANY_USER = {
+    "zerver_attachment": "owner_id",
+    "zerver_muteduser": "muted_user_id",
+    "zerver_reaction": "user_profile_id",
+    "zerver_subscription": "user_profile_id",
+    "zerver_usergroupmembership": "user_profile_id",
+}
+
 Condition = sa.ColumnElement[bool]
 Ids = sa.Select[int]
 
@@ -82,19 +92,29 @@ class Selection:
     """The rows of one realm in one mode. Every method yields a condition or a query, no rows.
 
     `conditions` by table are what plugins want besides: other rows of the table are left out.
+    `dummy` says which users are mirror dummies in the export, if not those that are ones here.
     """
 
     realm_id: int
     mode: Mode
     bots: tuple[SystemBot, ...]
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+    dummy: Condition = users.c.is_mirror_dummy
 
     def where(self, table: sa.Table) -> Condition:
         """The rows of `table` that an export carries (of users: all, see `users_where`)."""
-        return sa.and_(self._by_rule(table), self._wanted(table))
+        return sa.and_(self._by_rule(table), self._wanted(table), self._leads_to_users(table))
 
     def _wanted(self, table: sa.Table) -> Condition:
         return self.conditions.get(table.name, sa.true())
+
+    def _leads_to_users(self, table: sa.Table) -> Condition:
+        """No row of a user whom no export of this realm has: it would lead to nobody."""
+        if table.name not in OF_ANY_USER:
+            return sa.true()
+        user = table.c[OF_ANY_USER[table.name]]
+        here = _user_ids(self._is_here())
+        return sa.or_(user.in_(here), user.in_(self._bot_ids()))
 
     def _by_rule(self, table: sa.Table) -> Condition:
         if table.name in BY_USER:
@@ -122,21 +142,22 @@ class Selection:
     # Users
 
     def users_where(self, *, dummies: bool | None = None) -> Condition:
-        """U; only mirror dummies, or only the others, when asked."""
-        mine = sa.and_(
-            users.c.realm_id == self.realm_id,
-            users.c.email.not_in(SYSTEM_BOT_EMAILS),
-            self._wanted(users),
-        )
-        return mine if dummies is None else sa.and_(mine, users.c.is_mirror_dummy.is_(dummies))
+        """U; only who is a mirror dummy in the export, or only the others, when asked."""
+        mine = sa.and_(self._is_here(), self._wanted(users))
+        if dummies is None:
+            return mine
+        return sa.and_(mine, self.dummy if dummies else sa.not_(self.dummy))
+
+    def _is_here(self) -> Condition:
+        return sa.and_(users.c.realm_id == self.realm_id, users.c.email.not_in(SYSTEM_BOT_EMAILS))
 
     def user_ids(self, *, dummies: bool | None = None) -> Ids:
         """The ids of `users_where`."""
-        return sa.select(users.c.id).where(self.users_where(dummies=dummies))
+        return _user_ids(self.users_where(dummies=dummies))
 
     def consenting_ids(self) -> Ids:
         """Active humans who let their private data be exported."""
-        return sa.select(users.c.id).where(
+        return _user_ids(
             users.c.realm_id == self.realm_id,
             users.c.is_active,
             sa.not_(users.c.is_bot),
@@ -182,7 +203,7 @@ class Selection:
             .join(recipients, recipients.c.id == subscriptions.c.recipient_id)
             .where(users.c.realm_id != self.realm_id, recipients.c.type == GROUP)
         )
-        kept = sa.and_(recipients.c.id.in_(mine), recipients.c.id.not_in(foreign))
+        kept = sa.and_(_looked_up(recipients.c.id.in_(mine)), recipients.c.id.not_in(foreign))
         if groups.name in self.conditions:
             wanted = sa.select(groups.c.id).where(self._wanted(groups))
             kept = sa.and_(kept, recipients.c.type_id.in_(wanted))
@@ -250,15 +271,19 @@ class Selection:
         known = sa.select(recipients.c.id).where(self._base_recipients())
         to_dummies = self._personal_of(
             sa.or_(
-                recipients.c.type_id.in_(self.user_ids(dummies=True)),
+                recipients.c.type_id.in_(self._senders(dummies=True)),
                 recipients.c.type_id.in_(self._bot_ids()),
             )
         )
-        ordinary = messages.c.sender_id.in_(self.user_ids(dummies=False))
+        ordinary = messages.c.sender_id.in_(self._senders(dummies=False))
         return sa.or_(
             sa.and_(self._sender(), messages.c.recipient_id.in_(known)),
             sa.and_(ordinary, messages.c.recipient_id.in_(to_dummies)),
         )
+
+    def _senders(self, *, dummies: bool) -> Ids:
+        """Dummies, or the others: as it was when they wrote, whatever becomes of them."""
+        return self.user_ids().where(users.c.is_mirror_dummy.is_(dummies))
 
     def _messages_with_consent(self) -> Condition:
         consenting = self.consenting_ids()
@@ -268,12 +293,6 @@ class Selection:
         protected = self._channel_recipients(sa.not_(channels.c.history_public_to_subscribers))
         seen_by = sa.select(subscriptions.c.recipient_id).where(
             subscriptions.c.user_profile_id.in_(consenting)
-        )
-        theirs = user_messages.alias("consenting_user_message")
-        had = (
-            sa.exists()
-            .where(theirs.c.message_id == messages.c.id, theirs.c.user_profile_id.in_(consenting))
-            .correlate(messages)
         )
         others = self._personal_of(
             sa.or_(
@@ -289,7 +308,12 @@ class Selection:
         )
         return sa.or_(
             sa.and_(self._sender(), recipient.in_(known), open_history),
-            sa.and_(self._sender(), recipient.in_(seen_by), recipient.in_(protected), had),
+            sa.and_(
+                self._sender(),
+                recipient.in_(seen_by),
+                recipient.in_(protected),
+                _had_by(consenting),
+            ),
             sa.and_(messages.c.sender_id.in_(consenting), recipient.in_(others)),
         )
 
@@ -337,23 +361,33 @@ class Selection:
         )
 
 
-def find_system_bots(connection: sa.Connection, string_id: str) -> tuple[SystemBot, ...]:
-    """The system bots that exports of the realm `string_id` name; its own export names none.
+def _had_by(consenting: Ids) -> Condition:
+    """Has somebody who consents a user message of the message?
 
-    Where another bot has such an address too, the server's own is the one that owns itself.
+    Asked message by message, for those few whose history is protected: by the index over messages,
+    and never over all user messages.
     """
-    if string_id == SYSTEM_BOT_REALM:
-        return ()
-    query = (
-        sa.select(sa.func.lower(users.c.email), users.c.id, recipients.c.id)
-        .join(
-            recipients,
-            sa.and_(recipients.c.type_id == users.c.id, recipients.c.type == PERSONAL),
+    theirs = user_messages.alias("consenting_user_message")
+    found = (
+        sa.select(theirs.c.id)
+        .where(
+            theirs.c.message_id == messages.c.id,
+            _looked_up(theirs.c.user_profile_id.in_(consenting)),
         )
-        .where(sa.func.lower(users.c.email).in_(SYSTEM_BOT_EMAILS), users.c.is_bot)
-        .order_by(
-            sa.func.coalesce(users.c.bot_owner_id == users.c.id, sa.false()), users.c.id.desc()
-        )
+        .limit(1)
+        .correlate(messages)
     )
-    found = {email: SystemBot(email, *ids) for email, *ids in connection.execute(query)}
-    return tuple(sorted(found.values(), key=lambda bot: bot.user_id))
+    return found.scalar_subquery().is_not(None)
+
+
+def _looked_up(condition: Condition) -> Condition:
+    """A condition that PostgreSQL asks of each row by looking into a table of hashes.
+
+    With old statistics it would rather compare each row with each, which takes hours.
+    """
+    return sa.case((condition, sa.true()), else_=sa.false())
+
+
+def _user_ids(*conditions: Condition) -> Ids:
+    """Ids of users, whatever the query around it is about: it may be about users, too."""
+    return sa.select(users.c.id).where(*conditions).correlate(None)
