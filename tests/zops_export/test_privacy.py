@@ -285,3 +285,12 @@ def test_a_strict_export_is_whole_and_can_be_imported(
 
 def test_the_manifest_says_that_it_was_strict(hill: Hill) -> None:
     assert hill.exported("F").export.others["zops-manifest.json"]["privacy"] == "strict"
+
+
+@MODES
+def test_a_dry_run_counts_what_leaves(hill: Hill, mode: str) -> None:
+    words = ("export", "-r", "hill", OPTIONS[mode], "--privacy", "strict", "--dry-run")
+    exported = hill.exported(mode).export.tables
+    assert hill.zops("--json", *words).json()["rows"] == {
+        table: len(rows) for table, rows in exported.items()
+    }
