@@ -39,6 +39,11 @@ class ExportJob(Protocol):
         """The organization."""
         ...
 
+    @property
+    def mode(self) -> str:
+        """Which messages the export takes: "full", "public" or "consent"."""
+        ...
+
     def read(self) -> AbstractContextManager[Reader]:
         """Borrow a connection inside the snapshot that all stages share.
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
@@ -117,25 +117,66 @@ def uploads(database: Database) -> list[str]:
         return [f"uploads/{path}" for path in connection.scalars(query)]
 
 
-@pytest.mark.parametrize("suffix", ["", ".tar.gz"])
 def test_a_killed_export_is_gone_on_with(
-    suffix: str, acme: Zops, here: ZopsHere, out: Path, database: Database
+    acme: Zops, here: ZopsHere, out: Path, database: Database
 ) -> None:
     """Files that were copied are taken up, if they are what they were; rows are those of now."""
     first, second, third, *_ = uploads(database)
-    output = out / f"acme{suffix}"
+    output = out / "acme"
     left = kill(acme, output, f"copied:{third}", "--threads", "1")
     numbers = {name: (left / "export" / name).stat().st_ino for name in (first, second, third)}
     (left / "export" / second).write_bytes(b"damaged")
-    with database.begin() as connection:
-        connection.execute(sa.update(users).values(full_name="renamed since"))
+    rename_users(database)
     again = kill(acme, output, "stage-done:stats", "--resume")
     kept = {name for name in numbers if (again / "export" / name).stat().st_ino == numbers[name]}
     assert kept == {first, third}
+    assert_gone_on_with(here, output)
+
+
+def test_a_killed_archive_is_gone_on_with(
+    acme: Zops, here: ZopsHere, out: Path, database: Database
+) -> None:
+    """The same, packed: what is kept is taken out of the unfinished archive as it stands there."""
+    _, second, third, *_ = uploads(database)
+    output = out / "acme.tar.gz"
+    left = kill(acme, output, "stage-done:uploads", "--threads", "1")
+    assert not [path for path in left.iterdir() if path.is_dir()]
+    places = places_in(left)
+    spoil(left / "archive-1", places[second]["offset"] + places[second]["size"] // 2)
+    (acme.folder / "uploads" / "files" / third.removeprefix("uploads/")).write_bytes(b"new")
+    rename_users(database)
+    again = kill(acme, output, "stage-done:stats", "--resume", "--threads", "1")
+    moved = places_in(again)
+    packed = {name: moved[name]["sha256"] == places[name]["sha256"] for name in places}
+    assert {name for name in uploads(database) if not packed[name]} == {second, third}
+    assert {place["archive"] for place in moved.values()} == {"archive-2"}
+    assert_gone_on_with(here, output)
+
+
+def rename_users(database: Database) -> None:
+    with database.begin() as connection:
+        connection.execute(sa.update(users).values(full_name="renamed since"))
+
+
+def places_in(left: Path) -> dict[str, dict[str, Any]]:
+    """Where each file of the unfinished archive stands last."""
+    lines = map(json.loads, (left / "journal.jsonl").read_text().splitlines())
+    return {line["placed"]: line["place"] for line in lines if "placed" in line}
+
+
+def spoil(path: Path, offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes(8))
+
+
+def assert_gone_on_with(here: ZopsHere, output: Path) -> None:
+    """What is made of the rest is what an export made at once is, and nothing else is left."""
     done = export(here, output, "--resume").json()
-    assert done["files"] == export(here, out / "whole").json()["files"]
-    assert_same(out / "whole", output)
-    assert sorted(path.name for path in out.iterdir()) == sorted(["whole", output.name])
+    whole = output.with_name("whole")
+    assert done["files"] == export(here, whole).json()["files"]
+    assert_same(whole, output)
+    assert {path.name for path in output.parent.iterdir()} == {"whole", output.name}
     assert here("--json", "verify", output).json()["problems"] == []
 
 

@@ -1,81 +1,119 @@
-"""Packing an export into one `.tar.gz`."""
+"""Writing a `.tar.gz` while its files are made: finished ones are appended, in packed form.
+
+The archive is one gzip stream. Its pieces were deflated side by side (`archive_packing.py`), and
+its checksum is put together from theirs, so that no byte is looked at a second time.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
-from typing import TYPE_CHECKING, BinaryIO
+import threading
+from typing import TYPE_CHECKING
 
-from isal import igzip
+from isal import isal_zlib
 
-from zops_export.work_folder import explained
+from zops_export.archive_packing import PackedPiece, deflated, member_header
+from zops_export.drafts import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
-COMPRESSION_LEVEL = 2
+    from zops_export.archive_sinks import ArchiveSink
+
 SUFFIX = ".tar.gz"
+FIRST = "realm.json"
+"""The member that a reader wants first: who it is all about."""
+
+MOST_WAITING = 8 << 20  # bytes in memory that wait for it
+HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # gzip; no name, no time, no system
+LAST_BLOCK = b"\x03\x00"  # of a deflated stream: an empty one
+END = bytes(tarfile.RECORDSIZE)
 
 
-class _HashingWriter:
-    """Passes everything on and hashes it."""
+class ArchiveWriter:
+    """Appends packed files to the archive that goes to `sink`, below the folder `top`.
 
-    def __init__(self, raw: BinaryIO) -> None:
-        self.raw = raw
-        self.hash = hashlib.sha256()
-
-    def write(self, data: bytes) -> int:
-        self.hash.update(data)
-        return self.raw.write(data)
-
-    def flush(self) -> None:
-        self.raw.flush()
-
-
-def pack(folder: Path, top: str, target: Path, may_go_on: Callable[[], None]) -> str:
-    """Write everything in `folder` to the new archive `target` (0600), below the name `top`.
-
-    The JSON comes before the files, so that a reader knows the organization before its files.
-    Returns the SHA-256 of the archive in hex. Raises `Failed` when it cannot be written.
+    Used by several threads. Whatever is finished before `FIRST` waits for it.
     """
-    with explained(target):
-        descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as raw:
-                return _pack_into(raw, folder, top, may_go_on)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
+
+    def __init__(self, sink: ArchiveSink, top: str, may_go_on: Callable[[], None]) -> None:
+        self.placed: Callable[[str, Place], None] = lambda _name, _place: None
+        self.size = 0
+        self._sink = sink
+        self._top = top
+        self._may_go_on = may_go_on
+        self._hash = hashlib.sha256()
+        self._crc = 0
+        self._plain = 0
+        self._waiting: list[tuple[str, int, PackedPiece]] = []
+        self._waits = True
+        self._lock = threading.Lock()
+        self._write(HEADER)
+
+    def add(self, name: str, size: int, content: PackedPiece) -> None:
+        """Append a file of `size` bytes, now or when it is its turn; `content` is closed then."""
+        with self._lock:
+            if name != FIRST and self._waits:
+                self._wait(name, size, content)
+                return
+            self._add(name, size, content)
+            self._add_waiting()
+
+    def _wait(self, name: str, size: int, content: PackedPiece) -> None:
+        self._waiting.append((name, size, content))
+        if sum(piece.size for _, _, piece in self._waiting) > MOST_WAITING:
+            for _, _, piece in self._waiting:
+                piece.put_on_disk()
+
+    def _add_waiting(self) -> None:
+        self._waits = False
+        while self._waiting:
+            self._add(*self._waiting.pop(0))
+
+    def _add(self, name: str, size: int, content: PackedPiece) -> None:
+        header = member_header(f"{self._top}/{name}", size)
+        crc = isal_zlib.crc32_combine(isal_zlib.crc32(header), content.crc, content.plain)
+        blocks = _chained(deflated(header), content.blocks())
+        self.placed(name, self._append(blocks, crc, len(header) + content.plain))
+        content.close()
+
+    def add_packed(self, name: str, blocks: Iterable[bytes], crc: int, plain: int) -> None:
+        """Append a member as it stands in another archive."""
+        with self._lock:
+            self.placed(name, self._append(blocks, crc, plain))
+
+    def _append(self, blocks: Iterable[bytes], crc: int, plain: int) -> Place:
+        start, digest = self.size, hashlib.sha256()
+        for block in blocks:
+            self._may_go_on()
+            self._write(block)
+            digest.update(block)
+        self._crc = isal_zlib.crc32_combine(self._crc, crc, plain)
+        self._plain += plain
+        return Place(self._sink.name, start, self.size - start, digest.hexdigest(), crc, plain)
+
+    def _write(self, data: bytes) -> None:
+        self._sink.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def finish(self) -> str:
+        """Append what still waits, and the end; the archive's SHA-256 in hex."""
+        with self._lock:
+            self._add_waiting()
+            self._append([deflated(END)], isal_zlib.crc32(END), len(END))
+            trailer = self._crc.to_bytes(4, "little") + (self._plain % 2**32).to_bytes(4, "little")
+            self._write(LAST_BLOCK + trailer)
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Forget what still waits."""
+        with self._lock:
+            for _, _, piece in self._waiting:
+                piece.close()
 
 
-def _pack_into(raw: BinaryIO, folder: Path, top: str, may_go_on: Callable[[], None]) -> str:
-    writer = _HashingWriter(raw)
-    with (
-        igzip.IGzipFile(  # type: ignore[no-untyped-call]
-            filename="", fileobj=writer, mode="wb", compresslevel=COMPRESSION_LEVEL
-        ) as packed,
-        tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive,
-    ):
-        for path in _in_order(folder):
-            may_go_on()
-            name = f"{top}/{path.relative_to(folder).as_posix()}"
-            archive.add(path, name, recursive=False, filter=_private)
-    return writer.hash.hexdigest()
-
-
-def _in_order(folder: Path) -> list[Path]:
-    paths = [path for path in folder.rglob("*") if path.is_file()]
-    return sorted(
-        paths,
-        key=lambda path: (path.name != "realm.json", path.suffix != ".json", path.as_posix()),
-    )
-
-
-def _private(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Say nothing of who made the archive, and let only its owner read what is unpacked."""
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    member.mode = 0o600
-    return member
+def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

@@ -38,9 +38,9 @@ class Backup:
         realm = job.realm.string_id
         mark = _mark_path(options, realm, target)
         known = read_mark(mark)
-        ours = known is not None and (known.realm, known.mode) == (realm, job.mode.label)
+        ours = known is not None and (known.realm, known.mode) == (realm, job.selection.mode.label)
         seen = {one.name: one.bytes for one in known.exports} if known and ours else {}
-        series = Series(target.parent, options.name.name, realm, job.mode.label, seen)
+        series = Series(target.parent, options.name.name, realm, job.selection.mode.label, seen)
         return cls(target, options.keep, mark, series)
 
     def surplus(self, context: Context) -> tuple[list[Path], list[Path]]:

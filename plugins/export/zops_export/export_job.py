@@ -14,6 +14,7 @@ from zcore.database_errors import translated
 from zcore.files import open_stores
 from zcore.stage_progress import StageProgress
 from zops_export.privacy import Privacy
+from zops_export.written_files import BUFFER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,19 +26,20 @@ if TYPE_CHECKING:
     from zcore.journal import StageReport
     from zcore.organizations.lookup import Realm
     from zcore.rows_out import Reader, Snapshot
+    from zops_export.drafts import Draft
     from zops_export.export_journal import ExportJournal
     from zops_export.rewrites import Rewrites
-    from zops_export.selection import Mode, Selection
+    from zops_export.selection import Selection
     from zops_export.server_version import ServerVersion
-    from zops_export.work_folder import HashingFile, WorkFolder
+    from zops_export.written_files import HashingFile, WrittenFile
 
 
 class ExportJob:
-    """One export: the realm, one moment of the database, the folder it is written to.
+    """One export: the realm, one moment of the database, the draft that it is written to.
 
     `rows` counts what was written, by file of the export and table; `reports` are the stages that
     are done, out of `stages`. Stages run in several threads: each adds only under its own file
-    names. A dry run has no folder, but the rows that are expected under each key of the export.
+    names. A dry run has no draft, but the rows that are expected under each key of the export.
     """
 
     def __init__(
@@ -65,12 +67,12 @@ class ExportJob:
         self.progress = StageProgress()
         self._stage = ""
         self._snapshot = snapshot
-        self._written: tuple[WorkFolder, ExportJournal] | None = None
+        self._places: tuple[Draft, ExportJournal] | None = None
         self._lock = threading.Lock()
 
-    def begin(self, folder: WorkFolder, journal: ExportJournal) -> None:
-        """Write to `folder` from now on."""
-        self._written = folder, journal
+    def begin(self, draft: Draft, journal: ExportJournal) -> None:
+        """Write to `draft` from now on."""
+        self._places = draft, journal
 
     def for_stage(self, stage: str) -> Self:
         """The same job, for one stage: what it writes and finds is written down as the stage's."""
@@ -79,25 +81,30 @@ class ExportJob:
         return view
 
     @property
-    def folder(self) -> WorkFolder:
+    def draft(self) -> Draft:
         """Where it is written. Raises `Failed` in a dry run."""
-        return self._places[0]
+        return self._written_to[0]
 
     @property
     def journal(self) -> ExportJournal:
         """What is written down of it. Raises `Failed` in a dry run."""
-        return self._places[1]
+        return self._written_to[1]
 
     @property
-    def _places(self) -> tuple[WorkFolder, ExportJournal]:
-        if self._written is None:
+    def _written_to(self) -> tuple[Draft, ExportJournal]:
+        if self._places is None:
             raise Failed("a dry run writes nothing: an estimate is made by looking")
-        return self._written
+        return self._places
 
     @property
-    def mode(self) -> Mode:
-        """Which messages are taken."""
-        return self.selection.mode
+    def written(self) -> Mapping[str, WrittenFile]:
+        """Every finished file of the export, by its path inside."""
+        return self.draft.files
+
+    @property
+    def mode(self) -> str:
+        """Which messages are taken: "full", "public" or "consent"."""
+        return self.selection.mode.name.lower()
 
     @property
     def dialect(self) -> str:
@@ -138,10 +145,10 @@ class ExportJob:
     @contextmanager
     def open(self, name: str) -> Iterator[HashingFile]:
         """A new file of the export."""
-        with self.progress.writing(self._stage) as written, self.folder.open(name) as file:
+        with self.progress.writing(self._stage) as written, self.draft.open(name) as file:
             written.append(file)
             yield file
-        self.journal.wrote(self._stage, self.folder.files[name])
+        self.journal.wrote(self._stage, self.written[name])
 
     def copy(self, store: FileStore, stored: StoredFile, name: str) -> int:
         """A new file of the export with what is in the store; its size in bytes.
@@ -149,11 +156,12 @@ class ExportJob:
         A copy that an earlier run made is taken up, when nothing has changed since.
         """
         if not self.journal.take_up(name, stored):
-            with store.open(stored.key) as content:
-                self.folder.copy(name, content)
-            self.journal.wrote(self._stage, self.folder.files[name], stored)
+            with store.open(stored.key) as content, self.draft.open(name) as file:
+                while block := content.read(BUFFER_BYTES):
+                    file.write(block)
+            self.journal.wrote(self._stage, self.written[name], stored)
         crash_point(f"copied:{name}")
-        size = self.folder.files[name].size
+        size = self.written[name].size
         self.progress.advance(self._stage, files=1, size=size)
         return size
 

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 from zcore import Finding
 from zcore.journal import Facts, FileJournal, StageReport
-from zops_export.work_folder import WorkFolder, WrittenFile
+from zops_export.drafts import KeptFile, Place
+from zops_export.written_files import WrittenFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from zcore.files import StoredFile
+    from zops_export.drafts import Draft
 
 JOURNAL = "journal.jsonl"
 
@@ -31,19 +34,35 @@ class _Copy:
 
 
 class ExportJournal(FileJournal):
-    """The journal in a work folder. `found` is told of the findings of stages that are kept."""
+    """The journal of a draft, in the folder `home`.
 
-    def __init__(self, folder: WorkFolder, about: Facts, found: Callable[[Finding], None]) -> None:
-        self._folder = folder
+    `found` is told of the findings of stages that are kept.
+    """
+
+    def __init__(
+        self, home: Path, draft: Draft, about: Facts, found: Callable[[Finding], None]
+    ) -> None:
+        self._draft = draft
         self._found = found
         self._copies: dict[str, _Copy] = {}
-        super().__init__(folder.home / JOURNAL, about)
+        self._places: dict[str, Place] = {}
+        super().__init__(home / JOURNAL, about)
+        draft.begin(self._placed, {place.archive for place in self._places.values()})
 
     def _learn(self, line: Facts) -> None:
         super()._learn(line)
         if "file" in line:
             file = WrittenFile(line["file"], line["size"], line["sha256"])
             self._copies[file.name] = _Copy(file, *line.get("origin", (None, None)))
+        elif "placed" in line:
+            self._places[line["placed"]] = Place(**line["place"])
+
+    def _placed(self, name: str, place: Place) -> None:
+        """The file, whatever is said of it elsewhere, stands there from now on."""
+        self._write({"placed": name, "place": asdict(place)})
+
+    def _kept_file(self, name: str) -> KeptFile:
+        return KeptFile(self._copies[name].file, self._places.get(name))
 
     def wrote(self, stage: str, file: WrittenFile, origin: StoredFile | None = None) -> None:
         """The stage wrote a file, or copied it from `origin`."""
@@ -59,20 +78,21 @@ class ExportJournal(FileJournal):
         copy = self._copies.get(name)
         if copy is None or (copy.size, copy.modified) != (origin.size, origin.modified):
             return False
-        if not self._folder.has_kept(copy.file):
+        kept = self._kept_file(name)
+        if not self._draft.has_kept(kept):
             return False
-        self._folder.take_up(copy.file)
+        self._draft.take_up(kept)
         return True
 
     def kept(self, stage: str) -> StageReport | None:
         """See `zcore.journal.Journal.kept`: all files of the stage have to be what they were."""
         report = super().kept(stage)
         notes = self.notes.get(stage, ())
-        files = [self._copies[note["file"]].file for note in notes if "file" in note]
-        if report is None or not all(map(self._folder.has_kept, files)):
+        files = [self._kept_file(note["file"]) for note in notes if "file" in note]
+        if report is None or not all(map(self._draft.has_kept, files)):
             return None
         for file in files:
-            self._folder.take_up(file)
+            self._draft.take_up(file)
         for note in notes:
             if "finding" in note:
                 self._found(Finding(**note["finding"]))

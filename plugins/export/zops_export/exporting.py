@@ -19,15 +19,17 @@ from zcore.stage_graph import StageGraph
 from zcore.stage_progress import stage_progress
 from zcore.stage_timing import timing_table
 from zcore.validation import require_valid
-from zops_export.archive_writing import SUFFIX, pack
+from zops_export.archive_draft import local_archive
+from zops_export.archive_writing import SUFFIX
 from zops_export.backups import Backup
 from zops_export.claimed_folder import remove_leftovers
 from zops_export.expected_work import expected_work
 from zops_export.export_job import ExportJob
 from zops_export.export_journal import ExportJournal
 from zops_export.extras import chosen, require_known
+from zops_export.folder_draft import FolderDraft
 from zops_export.known_schema import known_schema
-from zops_export.manifest import MANIFEST, write_manifest
+from zops_export.manifest import write_manifest
 from zops_export.other_columns import not_exported, other_columns
 from zops_export.owners import warn_root
 from zops_export.privacy import Privacy, strictly
@@ -37,10 +39,11 @@ from zops_export.selection import Selection
 from zops_export.server_version import find_server_version
 from zops_export.system_bots import find_system_bots
 from zops_export.usable import require_owner
-from zops_export.work_folder import WorkFolder, publish_file
+from zops_export.work_folder import WorkFolder
 
 if TYPE_CHECKING:
     from zcore.rows_out import Reader, Snapshot
+    from zops_export.drafts import Draft
     from zops_export.export_options import ExportOptions
 
 
@@ -72,7 +75,7 @@ def _export(context: Context, options: ExportOptions) -> Result:
         if options.dry_run:
             return _plan(job, graph, target, backup)
         context.files  # noqa: B018  # refuses here when the place of the files is not known
-        with _work_folder(job, options, target):
+        with _draft(job, options, target):
             label = f"exporting {job.realm.string_id!r}"
             expected = partial(expected_work, job)
             with stage_progress(context.console, label, graph, expected) as job.progress:
@@ -85,7 +88,9 @@ def _export(context: Context, options: ExportOptions) -> Result:
                     threads=snapshot.readers,
                 )
             job.reports.extend(job.journal.reports)
-            digest = _publish(job, target)
+            write_manifest(job)
+            job.may_go_on()
+            digest = job.draft.publish()
     seconds = time.monotonic() - started
     context.console.report(timing_table(job.reports, seconds))
     result = _result(job, target, digest, seconds)
@@ -135,68 +140,62 @@ def _check_request(context: Context, options: ExportOptions, realm: Realm, targe
 
 
 @contextmanager
-def _work_folder(job: ExportJob, options: ExportOptions, target: Path) -> Iterator[None]:
-    """Where the job writes, while inside. When it fails, the folder goes, or stays for later."""
+def _draft(job: ExportJob, options: ExportOptions, target: Path) -> Iterator[None]:
+    """What the job writes to, while inside. When it fails, that goes, or stays for later."""
     if options.name.times:  # such an export cannot be resumed: its name is another each time
         for path in remove_leftovers(target.parent, options.name.name.glob(job.realm.string_id)):
             job.context.console.note(f"removed {path}, which an export that was killed had left")
     about = {
         "realm": job.realm.string_id,
         "made": job.realm.date_created.isoformat(),
-        "mode": job.mode.label,
+        "mode": job.selection.mode.label,
         "privacy": job.privacy.value,
     }
-    folder = WorkFolder(target, resume=options.resume)
+    work = WorkFolder(target, resume=options.resume)
+    draft = _draft_in(work, job)
     try:
-        with closing(ExportJournal(folder, about, job.add_finding)) as journal:
-            job.begin(folder, journal)
+        with closing(ExportJournal(work.home, draft, about, job.add_finding)) as journal:
+            job.begin(draft, journal)
             yield
     except BaseException as error:
         if not options.resume:
-            folder.remove()
+            draft.remove()
             raise
-        folder.leave()
+        draft.leave()
         if not isinstance(error, Refused):
             job.context.console.note("what was done is kept: go on with the same command")
         raise
 
 
-def _publish(job: ExportJob, target: Path) -> str:
-    """Give the export its final name; the SHA-256 of the archive, or of the folder's manifest."""
-    write_manifest(job)
-    job.may_go_on()
-    folder = job.folder
-    if not target.name.endswith(SUFFIX):
-        folder.publish()
-        return folder.files[MANIFEST].sha256
-    top = target.name.removesuffix(SUFFIX)
-    digest = pack(folder.path, top, folder.packed, job.may_go_on)
-    publish_file(folder.packed, target)
-    folder.remove()
-    return digest
+def _draft_in(work: WorkFolder, job: ExportJob) -> Draft:
+    try:
+        if work.target.name.endswith(SUFFIX):
+            return local_archive(work, job.may_go_on)
+        return FolderDraft(work)
+    except BaseException:
+        work.leave()
+        raise
 
 
 def _result(job: ExportJob, target: Path, digest: str, seconds: float) -> Result:
-    archive = target.is_file()
-    size = target.stat().st_size if archive else job.folder.size
     rows = job.rows_by_table()
     files = sum(counts.get("files", 0) for counts in _file_counts(job))
     data = {
         "path": str(target),
         "url": None,
         "realm": job.realm.string_id,
-        "mode": job.mode.label,
+        "mode": job.selection.mode.label,
         "privacy": job.privacy.value,
         "rows": rows,
         "files": files,
-        "bytes": size,
+        "bytes": job.draft.size,
         "sha256": digest,
         "seconds": round(seconds, 3),
         "stages": [report.as_data() for report in job.reports],
     }
     text = (
         f"exported {job.realm.string_id!r}: {sum(rows.values()):,} rows and {files:,} files,"
-        f" {size / 1e6:,.1f} MB in {seconds:.1f} s\n{target}\nsha256 {digest}"
+        f" {job.draft.size / 1e6:,.1f} MB in {seconds:.1f} s\n{target}\nsha256 {digest}"
     )
     return Result(data, text, tuple(job.findings))
 
@@ -217,7 +216,7 @@ def _plan(job: ExportJob, graph: StageGraph, target: Path, backup: Backup | None
         "dry_run": True,
         "path": str(target),
         "realm": job.realm.string_id,
-        "mode": job.mode.label,
+        "mode": job.selection.mode.label,
         "privacy": job.privacy.value,
         "rows": job.expected_rows,
         "plan": [stage.as_data() for stage in plan],

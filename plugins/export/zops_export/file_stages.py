@@ -131,8 +131,8 @@ def _copy(job: ExportJob, store: FileStore, key: str, name: str) -> StoredFile |
     stored = store.find(key)
     if stored is None:
         return None
-    if name in job.folder.files:  # old servers let an emoji and its successor share a file
-        return replace(stored, size=job.folder.files[name].size)
+    if name in job.written:  # old servers let an emoji and its successor share a file
+        return replace(stored, size=job.written[name].size)
     return replace(stored, size=job.copy(store, stored, name))
 
 
@@ -168,5 +168,5 @@ def _write_records(job: ExportJob, kind: str, records: list[Record]) -> dict[str
             file.write((b",\n" if number else b"\n") + msgspec.json.encode(record))
         file.write(b"\n]\n" if records else b"]\n")
     job.rows[f"{kind}_records"] = {kind: len(records)}
-    sizes = (job.folder.files[f"{kind}/{record['path']}"].size for record in records)
+    sizes = (job.written[f"{kind}/{record['path']}"].size for record in records)
     return {"files": len(records), "bytes": sum(sizes)}

@@ -81,13 +81,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def write_manifest(job: ExportJob) -> None:
     """Write the manifest of all that `job` has written: the last file of an export."""
     listed = {
-        name: ListedFile(file.size, file.sha256) for name, file in sorted(job.folder.files.items())
+        name: ListedFile(file.size, file.sha256) for name, file in sorted(job.written.items())
     }
     manifest = Manifest(
         format=FORMAT,
         zops=__version__,
         realm=job.realm.string_id,
-        mode=job.mode.label,
+        mode=job.selection.mode.label,
         privacy=job.privacy.value,
         snapshot=Moment(_utc(job.moment), job.moment_taken),
         source=Source(job.dialect, job.server.version, job.server.known_by),

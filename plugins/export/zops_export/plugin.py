@@ -98,6 +98,7 @@ def _row_stages() -> list[Stage]:
         Stage(
             "realm",
             f"{work}:write_realm",
+            before=("messages",),  # so that it leads an archive
             help="the organization, its users, channels and all else of it",
             estimate=f"{estimates}:realm",
         ),

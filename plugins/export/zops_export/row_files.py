@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from zcore.rows_out import Reader
-    from zops_export.work_folder import HashingFile
+    from zops_export.written_files import HashingFile
 
 LEADING = (b"\n", b",\n")
 

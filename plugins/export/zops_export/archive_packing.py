@@ -1,0 +1,90 @@
+"""Packing what an archive consists of, each piece by itself and in the thread that made it.
+
+A piece is deflated so that it ends on a byte and looks at no other piece: pieces can stand one
+after the other, in any order, and together be one ordinary gzip stream (`archive_writing.py`).
+"""
+
+from __future__ import annotations
+
+import tarfile
+import time
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING
+
+from isal import isal_zlib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMPRESSION_LEVEL = 2
+RAW = -15  # no header and no checksum around it: those are of the whole
+KEPT_IN_MEMORY = 2 << 20
+READ_BYTES = 1 << 20
+PRIVATE = 0o600
+
+
+class PackedPiece:
+    """Takes bytes and keeps them packed: in memory, and when they are many in a nameless file.
+
+    `crc` is the checksum of the `plain` bytes that it unpacks to; `size` how many it takes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Large pieces are kept in `folder`."""
+        self._packer = isal_zlib.compressobj(COMPRESSION_LEVEL, isal_zlib.DEFLATED, RAW)
+        self._kept = SpooledTemporaryFile(KEPT_IN_MEMORY, dir=str(folder))  # noqa: SIM115  # see `close`
+        self.crc = 0
+        self.plain = 0
+        self.size = 0
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Add `data`; its size."""
+        self._keep(self._packer.compress(data))
+        self.crc = isal_zlib.crc32(data, self.crc)
+        self.plain += len(data)
+        return len(data)
+
+    def finish(self) -> None:
+        """That was all. It is filled up to a whole block of a tar file."""
+        if missing := -self.plain % tarfile.BLOCKSIZE:
+            self.write(bytes(missing))
+        if self.plain:
+            self._keep(self._packer.flush(isal_zlib.Z_FULL_FLUSH))
+        del self._packer
+
+    def _keep(self, packed: bytes) -> None:
+        self._kept.write(packed)
+        self.size += len(packed)
+
+    def put_on_disk(self) -> None:
+        """Take no more memory."""
+        self._kept.rollover()
+
+    def blocks(self) -> Iterator[bytes]:
+        """What it is packed, in blocks."""
+        self._kept.seek(0)
+        while block := self._kept.read(READ_BYTES):
+            yield block
+
+    def close(self) -> None:
+        """Forget it."""
+        self._kept.close()
+
+
+def deflated(data: bytes) -> bytes:
+    """A few bytes, packed at once."""
+    packer = isal_zlib.compressobj(COMPRESSION_LEVEL, isal_zlib.DEFLATED, RAW)
+    return packer.compress(data) + packer.flush(isal_zlib.Z_FULL_FLUSH)
+
+
+def member_header(name: str, size: int) -> bytes:
+    """What stands before a file in a tar archive.
+
+    It says nothing of who made the archive, and lets only its owner read what is unpacked.
+    """
+    member = tarfile.TarInfo(name)
+    member.size = size
+    member.mtime = int(time.time())
+    member.mode = PRIVATE
+    return member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")

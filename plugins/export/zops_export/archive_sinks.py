@@ -1,0 +1,94 @@
+"""Where an archive goes while it is made: bytes in order, published whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Protocol
+
+from zcore import Refused
+from zops_export.work_folder import sync
+from zops_export.written_files import writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class ArchiveSink(Protocol):
+    """Takes the bytes of an archive, in order, from one thread at a time.
+
+    Every method raises `zcore.ZopsError` when it cannot do its work. After `finish`, `abort` or
+    `leave` nothing else is called.
+    """
+
+    @property
+    def name(self) -> str:
+        """By which a later run finds what this one wrote; see `zops_export.drafts.Place`."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Add `data`."""
+        ...
+
+    def finish(self) -> None:
+        """That was all: let the archive appear under its final name, once all of it is safe."""
+        ...
+
+    def abort(self) -> None:
+        """Throw away what was written."""
+        ...
+
+    def leave(self) -> None:
+        """Keep what was written for a later run, as far as that can be."""
+        ...
+
+
+class FileSink:
+    """A private file (0600) at `path`, which becomes `target`: on the same file system."""
+
+    def __init__(self, path: Path, target: Path) -> None:
+        """Make the file. Raises `Failed`."""
+        self.name = path.name
+        self._path = path
+        self._target = target
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
+        with writing(target):
+            self._file = os.open(path, flags, 0o600)
+
+    def write(self, data: bytes) -> None:
+        """See `ArchiveSink.write`."""
+        with writing(self._target):
+            rest = memoryview(data)
+            while rest:  # a disk that is nearly full takes a part, and says so only then
+                rest = rest[os.write(self._file, rest) :]
+
+    def finish(self) -> None:
+        """See `ArchiveSink.finish`. Raises `Refused` when something is at `target` by now."""
+        self.leave()
+        publish_file(self._path, self._target)
+
+    def abort(self) -> None:
+        """See `ArchiveSink.abort`."""
+        self.leave()
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def leave(self) -> None:
+        """See `ArchiveSink.leave`."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def publish_file(aside: Path, target: Path) -> None:
+    """Give the finished file `aside` its final name; `Refused` when something is there by now."""
+    with writing(target):
+        sync(aside)
+        try:
+            os.link(aside, target)
+        except FileExistsError:
+            raise Refused(f"{target} appeared while the export was made") from None
+        except OSError:  # a file system without links: the name was free a moment ago
+            aside.rename(target)
+        aside.unlink(missing_ok=True)
+        sync(target.parent)
