@@ -7,7 +7,8 @@ into them: on PostgreSQL by COPY, on SQLite by stepping through the result.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Compiled
 
 ROWS_AT_ONCE = 500
-BLOCK_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 17
 WORK_MEMORY = "128MB"
+AS_TEXT = "SELECT zops_row.content::text FROM ({}) AS zops_row(content)"
 RowSink = Callable[[bytes], object]
 
 
@@ -32,38 +34,55 @@ class Reader:
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
+        self._repeated: dict[sa.Select[str], Compiled] = {}
 
-    def copy_out(self, statement: sa.Select[str], sink: RowSink, separator: bytes = b"\n") -> int:
+    def copy_out(
+        self,
+        statement: sa.Select[str],
+        sink: RowSink,
+        separator: bytes = b"\n",
+        values: Mapping[str, object] | None = None,
+    ) -> int:
         """Call `sink` with the rows of `statement`, in blocks; return how many rows.
 
         A block is UTF-8, with `separator` between its rows. An empty result has no block.
-        The text must hold no control characters (JSON never does): on PostgreSQL the rows
-        travel as CSV whose quote and delimiter are control characters, so nothing is escaped.
+        `values` take the place of those that `bindparam`s of these names have: a statement that is
+        asked again and again, each time about others, need be made and compiled only once.
         """
         if self.connection.dialect.name == "sqlite":
-            return self._step(statement, sink, separator)
-        return self._copy(statement, sink, separator)
+            return self._step(statement, sink, separator, values)
+        return self._copy(statement, sink, separator, values)
 
-    def _step(self, statement: sa.Select[str], sink: RowSink, separator: bytes) -> int:
+    def _step(
+        self,
+        statement: sa.Select[str],
+        sink: RowSink,
+        separator: bytes,
+        values: Mapping[str, object] | None,
+    ) -> int:
         count = 0
         between = separator.decode()
-        result = self.connection.execute(statement)
+        result = self.connection.execute(statement, values)
         while rows := result.fetchmany(ROWS_AT_ONCE):
             sink(between.join([text for (text,) in rows]).encode())
             count += len(rows)
         return count
 
-    def _copy(self, statement: sa.Select[str], sink: RowSink, separator: bytes) -> int:
+    def _copy(
+        self,
+        statement: sa.Select[str],
+        sink: RowSink,
+        separator: bytes,
+        values: Mapping[str, object] | None,
+    ) -> int:
         receiver = _BlockReceiver(sink, separator)
-        compiled = statement.compile(
-            dialect=self.connection.dialect, compile_kwargs={"render_postcompile": True}
-        )
+        compiled = self._compiled(statement, values is not None)
         cursor = self.connection.connection.cursor()
         try:
-            query = cursor.mogrify(str(compiled), _parameters(compiled)).decode()
+            query = cursor.mogrify(str(compiled), _parameters(compiled, values)).decode()
+            # Binary, so that neither side looks for what has to be escaped.
             cursor.copy_expert(
-                f"COPY ({query}) TO STDOUT (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')",
-                receiver,
+                f"COPY ({AS_TEXT.format(query)}) TO STDOUT (FORMAT binary)", receiver
             )
         except cursor.connection.Error as error:
             raise DBAPIError.instance(str(compiled), None, error, cursor.connection.Error) from None
@@ -72,10 +91,20 @@ class Reader:
         receiver.flush()
         return receiver.count
 
+    def _compiled(self, statement: sa.Select[str], repeated: bool) -> Compiled:
+        if statement in self._repeated:
+            return self._repeated[statement]
+        compiled = statement.compile(
+            dialect=self.connection.dialect, compile_kwargs={"render_postcompile": True}
+        )
+        if repeated:
+            self._repeated[statement] = compiled
+        return compiled
 
-def _parameters(compiled: Compiled) -> dict[str, object]:
+
+def _parameters(compiled: Compiled, given: Mapping[str, object] | None) -> dict[str, object]:
     """The values of a query as the driver takes them, such as JSON as text."""
-    values = dict(compiled.params)
+    values = dict(compiled.params) | dict(given or {})
     names = compiled.bind_names if isinstance(compiled, SQLCompiler) else {}
     for bind, name in names.items():
         process = bind.type.dialect_impl(compiled.dialect).bind_processor(compiled.dialect)
@@ -85,29 +114,47 @@ def _parameters(compiled: Compiled) -> dict[str, object]:
 
 
 class _BlockReceiver:
-    """What COPY writes to: the driver hands over exactly one row with its line end at a time."""
+    """What COPY writes to: the driver hands over exactly one row at a time, as binary.
+
+    A row is the number of its columns (one), the size of the text, and the text.
+    """
+
+    SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+    FLAGS = struct.Struct("!II")  # of the whole, and the size of an extension that nobody has made
+    ROW = struct.Struct("!hi")
+    END = b"\xff\xff"
 
     def __init__(self, sink: RowSink, separator: bytes) -> None:
         self.sink = sink
         self.separator = separator
         self.count = 0
-        self._lines: list[bytes] = []
+        self._begun = False
+        self._rows: list[memoryview] = []
         self._size = 0
 
-    def write(self, line: bytes) -> None:
-        self._lines.append(line)
-        self._size += len(line)
+    def write(self, data: bytes) -> None:
+        row = memoryview(data)
+        if not self._begun:  # the first row, or the end, comes with what stands before all of them
+            row = row[len(self.SIGNATURE) + self.FLAGS.size :]
+            self._begun = True
+        if row == self.END:
+            return
+        text = row[self.ROW.size :]
+        columns, size = self.ROW.unpack_from(row)
+        if columns != 1 or max(size, 0) != len(text):  # the size of NULL is -1
+            raise ValueError("COPY did not hand over one column of a row at a time")
+        self._rows.append(text)
+        self._size += size
         if self._size >= BLOCK_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Hand over what is waiting."""
-        if not self._lines:
-            return
-        self.sink(b"".join(self._lines)[:-1].replace(b"\n", self.separator))
-        self.count += len(self._lines)
-        self._lines.clear()
-        self._size = 0
+        if self._rows:
+            self.sink(self.separator.join(self._rows))
+            self.count += len(self._rows)
+            self._rows.clear()
+            self._size = 0
 
 
 class Snapshot(Protocol):

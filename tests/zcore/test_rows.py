@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 
 from zcore.database import Database
@@ -464,6 +465,15 @@ def test_values_in_the_question_are_bound(either: Database) -> None:
     assert copy_out(either, some) == (words[:5], 5)
     none = sa.select(SAMPLES.c.Text).where(SAMPLES.c.Text.in_([]))
     assert copy_out(either, none) == ([], 0)
+
+
+def test_what_is_no_text_comes_out_as_text(postgres: Database) -> None:
+    columns = [sa.literal(17), sa.cast(sa.literal("[1]"), JSONB), sa.null()]
+    assert [copy_out(postgres, sa.select(column)) for column in columns] == [
+        (["17"], 1),
+        (["[1]"], 1),
+        ([""], 1),
+    ]
 
 
 def test_an_error_of_whoever_takes_the_rows_passes(either: Database) -> None:

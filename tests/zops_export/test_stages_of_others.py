@@ -201,9 +201,9 @@ def test_their_rules_are_asked_with_ours(
 
 GRAPHS = {
     "a circle": (
-        'Stage("notes", "x:y", needs=("stats",), before=("realm",))',
+        'Stage("notes", "x:y", needs=("stats",), before=("analytics",))',
         "stage-circle",
-        "in a circle: notes -> stats -> realm -> notes",
+        "in a circle: analytics -> notes -> stats -> analytics",
     ),
     "what is not there": (
         'Stage("notes", "x:y", needs=("message",))',

@@ -17,7 +17,7 @@ from zcore.schema import tables
 from zcore.schema.facts import ExportFile, exported_tables, table_facts
 from zops_export.encoding import row_json
 from zops_export.file_stages import AVATAR_SUFFIXES
-from zops_export.row_stages import MESSAGES_IN_A_FILE
+from zops_export.message_stage import MESSAGES_IN_A_FILE
 from zops_export.selection import attachments
 
 if TYPE_CHECKING:

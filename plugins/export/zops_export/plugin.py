@@ -91,7 +91,7 @@ def _row_stages() -> list[Stage]:
     return [
         Stage(
             "messages",
-            f"{work}:write_messages",
+            "zops_export.message_stage:write_messages",
             help="the messages, and who has them",
             estimate=f"{estimates}:messages",
         ),
@@ -110,7 +110,7 @@ def _row_stages() -> list[Stage]:
         ),
         Stage(
             "attachments",
-            f"{work}:write_attachments",
+            "zops_export.attachment_stage:write_attachments",
             needs=("uploads",),
             help="what was uploaded, and the messages that link to it",
             estimate=f"{estimates}:attachment_rows",
