@@ -7,18 +7,20 @@ least that an export can cost. Both are timed in turns, on one server, in one ru
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import subprocess
 import tempfile
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import psycopg2
+from urllib.parse import unquote, urlsplit
 
 from bench.make_realm import PACKAGED
 from bench.running import (
     Run,
     best_of,
+    import_made,
     make_export,
     new_database,
     postgres_server,
@@ -26,30 +28,27 @@ from bench.running import (
     table,
     timed,
 )
+from zcore.testing.programs import postgres_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 REALM = "measured"
+ARCHIVE = "out.tar.gz"
 COPIED = ("zerver_message", "zerver_usermessage")
 
 
-def copy_out(url: str, folder: Path) -> None:
-    """`COPY ... TO STDOUT` of the two tables, each into a file."""
-    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        for name in COPIED:
-            with (folder / f"{name}.copy").open("wb") as file:
-                cursor.copy_expert(f"COPY {name} TO STDOUT", file, size=1 << 16)
+def copy_out(url: str, name: str, folder: Path) -> None:
+    """`COPY ... TO STDOUT` of a table, into a file."""
+    place = urlsplit(url)
+    address = place._replace(netloc=place.netloc.replace(f":{place.password}@", "@")).geturl()
+    environment = os.environ | {"PGPASSWORD": unquote(place.password or "")}
+    command = [postgres_program("psql"), "-d", address, "-qc", f"COPY {name} TO STDOUT"]
+    with (folder / f"{name}.copy").open("wb") as file:
+        subprocess.run(command, env=environment, stdout=file, check=True)
 
 
-def prepare(url: str) -> None:
-    """What a server's autovacuum would have done: statistics, and rows marked as visible."""
-    with closing(psycopg2.connect(url)) as connection:
-        connection.autocommit = True
-        connection.cursor().execute("VACUUM ANALYZE")
-
-
-def export(url: str, home: Path, name: str, threads: int) -> Run:
+def export(url: str | None, home: Path, name: str, threads: int) -> Run:
     """One `zops export` to a path that is free again afterwards."""
     target = home / name
     words = ("export", "--realm", REALM, "--threads", str(threads), "--output", target)
@@ -64,10 +63,13 @@ def export(url: str, home: Path, name: str, threads: int) -> Run:
 def measure(url: str, home: Path, rounds: int) -> dict[str, Run]:
     """The best run of each kind."""
     kinds: dict[str, Callable[[], Run]] = {
-        "COPY TO STDOUT, two tables": lambda: timed(lambda: copy_out(url, home)),
+        f"COPY {name} TO STDOUT": partial(timed, partial(copy_out, url, name, home))
+        for name in COPIED
+    }
+    kinds |= {
         "export to a folder, 1 thread": lambda: export(url, home, "out", 1),
         "export to a folder, 2 threads": lambda: export(url, home, "out", 2),
-        "export to an archive, 2 threads": lambda: export(url, home, "out.tar.gz", 2),
+        "export to an archive, 2 threads": lambda: export(url, home, ARCHIVE, 2),
     }
     return best_of(kinds, rounds)
 
@@ -76,23 +78,35 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bench.export", description=__doc__.splitlines()[0])
     parser.add_argument("--source", type=Path, default=PACKAGED, help="an export to start from")
-    parser.add_argument("--times", type=int, default=10, help="as many messages, so many times")
+    parser.add_argument("--times", type=int, help="as many messages, so many times; else medium")
     parser.add_argument("--export", type=Path, help="this export as it is, instead of a made one")
+    parser.add_argument("--sqlite", action="store_true", help="from SQLite, too: takes minutes")
     parser.add_argument("--rounds", type=int, default=3)
     words = parser.parse_args()
+    shape = ("--times", str(words.times)) if words.times else ("--medium",)
     with tempfile.TemporaryDirectory("-zops-bench") as folder:
         home = Path(folder)
-        path = words.export or make_export(home / "made", words.source, "--times", str(words.times))
+        path = words.export or make_export(home / "made", words.source, *shape)
         with postgres_server() as server, new_database(server, home) as url:
-            run_zops("import", REALM, path, home=home, database=url)
-            prepare(url)
+            import_made(REALM, path, home=home, database=url)
             runs = measure(url, home, words.rounds)
-    raw = next(iter(runs.values())).seconds
+        if words.sqlite:
+            run_zops("import", REALM, path, home=home)
+            from_sqlite = partial(export, None, home, ARCHIVE, 2)
+            runs |= best_of({"export from SQLite, to an archive": from_sqlite}, words.rounds)
+    raw = sum(runs[f"COPY {name} TO STDOUT"].seconds for name in COPIED)
     rows = [
-        [kind, f"{run.seconds:.2f} s", f"{run.processor_seconds:.2f} s", f"{run.seconds / raw:.1f}"]
+        [
+            kind,
+            f"{run.seconds:.2f} s",
+            f"{run.processor_seconds:.2f} s",
+            f"{run.peak_mb:.0f} MB",
+            f"{run.seconds / raw:.2f}",
+        ]
         for kind, run in runs.items()
     ]
-    print(table(("", "clock", "own processor", "times raw"), rows))
+    header = ("", "clock", "own processor", "peak", "times both COPY")
+    print(table(header, rows))
 
 
 if __name__ == "__main__":

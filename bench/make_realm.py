@@ -1,8 +1,10 @@
 """Make an export of any size out of a real one: python -m bench.make_realm TARGET --times 10
 
 Messages and user messages are copied with new ids, ascending, in files of a thousand messages;
-everything else stays as it is, or with --users and --channels grows by copies. The same words
-make the same export. Only one message file at a time is in memory.
+everything else stays as it is, or with --users, --channels and --attachments grows by copies. The
+same words make the same export. Only one message file at a time is in memory. With --database it
+is also imported there, into an empty database: python -m bench.make_realm TARGET --medium
+--database postgresql://...
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bench.more_files import add_attachments
 from bench.wider_realm import CHANNEL, Audience, Audiences, Row, Tables, WiderRealm
 from zcore.testing.archives import unpack
 
@@ -30,7 +33,13 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGED = REPOSITORY / "plugins/export/zops_export/data/small-public.tar.gz"
 MESSAGES_IN_A_FILE = 1000
 READ = 1  # the flag of a user message
-MEDIUM = {"messages": 100_000, "user_messages": 2_000_000, "users": 500, "channels": 60}
+MEDIUM = {
+    "messages": 100_000,
+    "user_messages": 2_000_000,
+    "users": 500,
+    "channels": 60,
+    "attachments": 300,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ class Shape:
     user_messages: int | None = None
     users: int | None = None
     channels: int | None = None
+    attachments: int | None = None
     seed: int = 1
 
 
@@ -98,7 +108,7 @@ class MessageFiles:
             return
         name = f"messages-{len(self.counts) + 1:06d}"
         write_json(self.folder / f"{name}.json", dict(self.rows))
-        self.counts[name] = {table: len(rows) for table, rows in self.rows.items()}
+        self.counts[name] = table_counts(self.rows)
         self.rows.clear()
 
 
@@ -182,17 +192,21 @@ def make_realm(source: Path, target: Path, shape: Shape) -> dict[str, int]:
         for message, user_messages in copies.take(shape.messages or survey.messages, linked):
             files.add(message, user_messages)
         files.close()
-        write_json(target / "attachment.json", with_copies(attachments, copies.copies_of))
-        write_stats(folder, target, realm, files.counts)
+        with_copies(attachments, copies.copies_of)
+        records = read_json(target / "uploads" / "records.json")
+        add_attachments(target, attachments, records, shape.attachments or 0)
+        write_json(target / "uploads" / "records.json", records)
+        write_json(target / "attachment.json", attachments)
+        stats = {"attachment": table_counts(attachments), "uploads_records": len(records)}
+        write_stats(folder, target, {"realm": table_counts(realm), **stats, **files.counts})
     return totals(files.counts)
 
 
-def with_copies(attachments: Tables, copies_of: dict[int, list[int]]) -> Tables:
-    """The attachments, linked to the copies of their messages too."""
+def with_copies(attachments: Tables, copies_of: dict[int, list[int]]) -> None:
+    """Link the attachments to the copies of their messages too."""
     for row in attachments["zerver_attachment"]:
         row["messages"] += [copy for message in row["messages"] for copy in copies_of[message]]
         row["messages"].sort()
-    return attachments
 
 
 def channel_recipients(realm: Tables) -> frozenset[int]:
@@ -229,14 +243,16 @@ def read_messages(folder: Path) -> Iterator[tuple[Row, list[Row]]]:
             yield message, owned[message["id"]]
 
 
-def write_stats(
-    source: Path, target: Path, realm: Tables, counts: dict[str, dict[str, int]]
-) -> None:
+def table_counts(tables: Tables) -> dict[str, int]:
+    """Rows by table."""
+    return {table: len(rows) for table, rows in tables.items()}
+
+
+def write_stats(source: Path, target: Path, counts: dict[str, object]) -> None:
     """`stats.json`, with the new numbers of rows."""
     path = source / "stats.json"
     stats = read_json(path) if path.exists() else {}
     kept = {name: rows for name, rows in stats.items() if not name.startswith("messages-")}
-    kept["realm"] = {table: len(rows) for table, rows in realm.items()}
     write_json(target / "stats.json", dict(sorted((kept | counts).items())))
 
 
@@ -289,6 +305,7 @@ def main() -> None:
     for name in MEDIUM:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", metavar="URL", help="also import it there, as 'measured'")
     words = parser.parse_args()
     sizes = {name: getattr(words, name) for name in MEDIUM}
     if words.medium:
@@ -298,6 +315,11 @@ def main() -> None:
             sizes["messages"] = words.times * sum(1 for _ in read_messages(folder))
     made = make_realm(words.source, words.target, Shape(**sizes, seed=words.seed))
     print(", ".join(f"{rows:,} {table}" for table, rows in made.items()), "in", words.target)
+    if words.database:
+        from bench.running import import_made
+
+        with tempfile.TemporaryDirectory(prefix="zops-bench-") as home:
+            import_made("measured", words.target, home=Path(home), database=words.database)
 
 
 if __name__ == "__main__":

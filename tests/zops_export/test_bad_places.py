@@ -415,64 +415,56 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         subprocess.run(["umount", folder], check=True)  # noqa: S607  # wherever it is
 
 
-def _kilobytes(*folders: Path) -> int:
-    """What the files take, in whole pages of 4 kB."""
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+def _kilobytes(*places: Path) -> int:
+    """What these files, and all files in these folders, take, in whole pages of 4 kB."""
+    found = [path for place in places for path in (place, *place.rglob("*"))]
+    files = [path for path in found if path.is_file()]
     return sum(-(-path.stat().st_size // 4096) * 4 for path in files)
 
 
 @needs_root
 class TestFullDisk:
-    @pytest.mark.parametrize("share", [0.03, 0.5, 0.97])
+    @pytest.mark.parametrize("suffix", ["", ".tar.gz"])
+    @pytest.mark.parametrize("share", [0.03, 0.5, 0.95])
     def test_of_an_export(
         self,
         share: float,
+        suffix: str,
         zops_here: ZopsHere,
         watched: Watched,
         light: Path,
         small_disk: Callable[[int], Path],
         tmp_path: Path,
     ) -> None:
+        """An archive takes no more room than it has in the end: nothing is unpacked beside it."""
         zops_here("import", "acme", light)
-        zops_here("export", "-r", "acme", "--output", tmp_path / "acme")
-        disk = small_disk(int(share * _kilobytes(tmp_path / "acme")))
+        export = ("export", "-r", "acme", "--output")
+        zops_here(*export, tmp_path / f"acme{suffix}")
+        disk = small_disk(int(share * _kilobytes(tmp_path / f"acme{suffix}")))
         watched.folders = (*watched.folders, disk)
-        refuse_export = ("export", "-r", "acme", "--output")
-        for output in ("acme", "acme.tar.gz"):
-            refuse(
-                zops_here,
-                *refuse_export,
-                disk / output,
-                exit_code=1,
-                about="No space left",
-                watched=watched,
-            )
-
-    def test_of_an_archive(
-        self,
-        zops_here: ZopsHere,
-        watched: Watched,
-        light: Path,
-        small_disk: Callable[[int], Path],
-        tmp_path: Path,
-    ) -> None:
-        """There is room for the folder, but not for the archive beside it."""
-        zops_here("import", "acme", light)
-        zops_here("export", "-r", "acme", "--output", tmp_path / "acme")
-        disk = small_disk(_kilobytes(tmp_path / "acme") + 400)
-        watched.folders = (*watched.folders, disk)
-        output = disk / "acme.tar.gz"
         refuse(
             zops_here,
-            "export",
-            "-r",
-            "acme",
-            "--output",
-            output,
+            *export,
+            disk / f"acme{suffix}",
             exit_code=1,
             about="No space left",
             watched=watched,
         )
+
+    def test_of_an_archive_that_just_fits(
+        self,
+        zops_here: ZopsHere,
+        watched: Watched,
+        light: Path,
+        small_disk: Callable[[int], Path],
+        tmp_path: Path,
+    ) -> None:
+        zops_here("import", "acme", light)
+        export = ("export", "-r", "acme", "--output")
+        zops_here(*export, tmp_path / "acme.tar.gz")
+        disk = small_disk(int(1.15 * _kilobytes(tmp_path / "acme.tar.gz")))
+        zops_here(*export, disk / "acme.tar.gz")
+        assert [path.name for path in disk.iterdir()] == ["acme.tar.gz"]
 
     @pytest.mark.parametrize("share", [0.05, 0.95])
     def test_of_uploads(

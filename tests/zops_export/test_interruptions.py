@@ -41,6 +41,8 @@ HOLD = """
         open(os.environ["READY"], "w").close()
         end = time.monotonic() + 60
         while not os.path.exists(os.environ["GO"]) and time.monotonic() < end:
+            if job.context.stop.is_set():
+                return
             time.sleep(0.01)
 """
 
@@ -67,6 +69,12 @@ class Held:
             assert time.monotonic() < end
             time.sleep(0.01)
         return process
+
+    def stop(self, process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
+        """Send it a signal, by which it stops waiting; its exit code and what it said."""
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=SECONDS)
+        return process.returncode, stdout, stderr
 
     def end(self, process: subprocess.Popen[str]) -> tuple[int, str, str]:
         """Let it go; its exit code and what it said."""
@@ -110,8 +118,7 @@ def test_an_import_is_stopped(
     held = Held(zops_on, tmp_path, "import", after)
     with _watched(database, tmp_path).unchanged():
         process = held.start("import", "acme", light)
-        process.send_signal(number)
-        code, stdout, stderr = held.end(process)
+        code, stdout, stderr = held.stop(process, number)
     assert (code, stdout) == (130, "")
     assert stderr.splitlines()[-1] == "zops: error: stopped by a signal"
     assert "Traceback" not in stderr
@@ -128,8 +135,7 @@ def test_an_export_is_stopped(
     watched.folders = (*watched.folders, tmp_path / "out")
     with watched.unchanged():
         process = held.start("export", "-r", "acme", "--output", tmp_path / "out" / f"a{suffix}")
-        process.send_signal(signal.SIGINT)
-        code, stdout, stderr = held.end(process)
+        code, stdout, stderr = held.stop(process, signal.SIGINT)
     assert (code, stdout) == (130, "")
     assert stderr.splitlines()[-1] == "zops: error: stopped by a signal"
 

@@ -251,8 +251,7 @@ def test_a_stopped_export_is_kept_when_it_may_be_resumed(
     process = held.start(*words)
     busy = export(here, out / "acme", exit_code=3)
     assert busy.codes() == {"in-use"}
-    process.send_signal(signal.SIGTERM)
-    code, _, stderr = held.end(process)
+    code, _, stderr = held.stop(process, signal.SIGTERM)
     assert code == 130
     assert "what was done is kept" in stderr
     name = uploads(database)[0]

@@ -9,6 +9,7 @@ import shutil
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg2
@@ -24,6 +25,9 @@ from zcore.testing.processes import (
     unprivileged_account,
 )
 from zcore.testing.programs import postgres_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 USER = "zops"
 
@@ -148,10 +152,11 @@ class Copies:
 class PrivatePostgres(PostgresServer):
     """A server of our own: 127.0.0.1 on a free port, a socket and all data in a temporary folder.
 
-    Raises `ServiceMissing` when PostgreSQL is not installed, `ServiceFailed` when it will not run.
+    `settings` (`"work_mem=16MB"`) are added to those of a server for tests. Raises
+    `ServiceMissing` when PostgreSQL is not installed, `ServiceFailed` when it will not run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Iterable[str] = ()) -> None:
         program = postgres_program("postgres")
         account = unprivileged_account()
         self.folder = private_folder("postgres", account)
@@ -163,13 +168,13 @@ class PrivatePostgres(PostgresServer):
             raise
         (port,) = free_ports(1)
         super().__init__(f"postgresql://{USER}:{quote(self.password)}@127.0.0.1:{port}/postgres")
-        settings = (
+        own = (
             f"port={port}",
             "listen_addresses=127.0.0.1",
             f"unix_socket_directories={self.folder}",
         )
         command: list[str | Path] = [program, "-D", self.folder / "data"]
-        for setting in (*settings, *FAST):
+        for setting in (*own, *FAST, *settings):
             command += ["-c", setting]
         # SIGQUIT ends it at once, without a checkpoint that nobody needs.
         self._server = Server(command, self.folder, account=account, stop_signal=signal.SIGQUIT)

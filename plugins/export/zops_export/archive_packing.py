@@ -6,6 +6,7 @@ after the other, in any order, and together be one ordinary gzip stream (`archiv
 
 from __future__ import annotations
 
+import contextlib
 import tarfile
 import time
 from tempfile import SpooledTemporaryFile
@@ -69,7 +70,8 @@ class PackedPiece:
 
     def close(self) -> None:
         """Forget it."""
-        self._kept.close()
+        with contextlib.suppress(OSError):  # it would still write what the disk had no room for
+            self._kept.close()
 
 
 def deflated(data: bytes) -> bytes:

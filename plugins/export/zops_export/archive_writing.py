@@ -75,8 +75,10 @@ class ArchiveWriter:
         header = member_header(f"{self._top}/{name}", size)
         crc = isal_zlib.crc32_combine(isal_zlib.crc32(header), content.crc, content.plain)
         blocks = _chained(deflated(header), content.blocks())
-        self.placed(name, self._append(blocks, crc, len(header) + content.plain))
-        content.close()
+        try:
+            self.placed(name, self._append(blocks, crc, len(header) + content.plain))
+        finally:
+            content.close()
 
     def add_packed(self, name: str, blocks: Iterable[bytes], crc: int, plain: int) -> None:
         """Append a member as it stands in another archive."""
