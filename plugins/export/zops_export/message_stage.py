@@ -67,7 +67,7 @@ class MessageQueries:
         )
 
 
-def _is_in_file(column: sa.ColumnElement[int], dialect: str, dense: bool) -> sa.ColumnElement[bool]:
+def _is_in_file(column: sa.Column[int], dialect: str, dense: bool) -> sa.ColumnElement[bool]:
     """Is it one of the messages? The range leads even a database without statistics to its index;
     where other messages lie in between, each id has to be named too.
     """
@@ -79,7 +79,8 @@ def _is_in_file(column: sa.ColumnElement[int], dialect: str, dense: bool) -> sa.
     if dialect == "sqlite":
         listed = sa.func.json_each(ids).table_valued("value")
         return sa.and_(within, column.in_(sa.select(listed.c.value)))
-    return sa.and_(within, column == sa.any_(sa.cast(ids, ARRAY(sa.BigInteger))))
+    # of the column's own type: PostgreSQL makes a hash table only of such a list
+    return sa.and_(within, column == sa.any_(sa.cast(ids, ARRAY(column.type))))
 
 
 def write_messages(job: ExportJob) -> dict[str, int]:
