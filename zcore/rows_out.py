@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Compiled
 
 ROWS_AT_ONCE = 500
-BLOCK_BYTES = 1 << 17
+BLOCK_BYTES = 1 << 16
 WORK_MEMORY = "128MB"
 AS_TEXT = "SELECT zops_row.content::text FROM ({}) AS zops_row(content)"
 RowSink = Callable[[bytes], object]

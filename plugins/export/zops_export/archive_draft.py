@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from zcore import Failed
-from zops_export.archive_packing import READ_BYTES, PackedPiece
+from zops_export.archive_packing import PackedPiece
 from zops_export.archive_sinks import FileSink
 from zops_export.archive_writing import SUFFIX, ArchiveWriter
+from zops_export.spools import READ_BYTES
 from zops_export.written_files import HashingFile, WrittenFile, require_name, writing
 
 if TYPE_CHECKING:

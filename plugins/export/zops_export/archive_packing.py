@@ -6,22 +6,22 @@ after the other, in any order, and together be one ordinary gzip stream (`archiv
 
 from __future__ import annotations
 
-import contextlib
 import tarfile
 import time
-from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from isal import isal_zlib
+
+from zops_export.spools import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 COMPRESSION_LEVEL = 2
+MEMORY_LEVEL = 2  # more memory makes nothing smaller
 RAW = -15  # no header and no checksum around it: those are of the whole
 KEPT_IN_MEMORY = 2 << 20
-READ_BYTES = 1 << 20
 PRIVATE = 0o600
 
 
@@ -33,8 +33,8 @@ class PackedPiece:
 
     def __init__(self, folder: Path) -> None:
         """Large pieces are kept in `folder`."""
-        self._packer = isal_zlib.compressobj(COMPRESSION_LEVEL, isal_zlib.DEFLATED, RAW)
-        self._kept = SpooledTemporaryFile(KEPT_IN_MEMORY, dir=str(folder))  # noqa: SIM115  # see `close`
+        self._packer = _packer()
+        self._kept = Spool(folder, KEPT_IN_MEMORY)
         self.crc = 0
         self.plain = 0
         self.size = 0
@@ -60,23 +60,24 @@ class PackedPiece:
 
     def put_on_disk(self) -> None:
         """Take no more memory."""
-        self._kept.rollover()
+        self._kept.put_on_disk()
 
     def blocks(self) -> Iterator[bytes]:
         """What it is packed, in blocks."""
-        self._kept.seek(0)
-        while block := self._kept.read(READ_BYTES):
-            yield block
+        return self._kept.blocks()
 
     def close(self) -> None:
         """Forget it."""
-        with contextlib.suppress(OSError):  # it would still write what the disk had no room for
-            self._kept.close()
+        self._kept.close()
+
+
+def _packer() -> isal_zlib.Compress:
+    return isal_zlib.compressobj(COMPRESSION_LEVEL, isal_zlib.DEFLATED, RAW, MEMORY_LEVEL)
 
 
 def deflated(data: bytes) -> bytes:
     """A few bytes, packed at once."""
-    packer = isal_zlib.compressobj(COMPRESSION_LEVEL, isal_zlib.DEFLATED, RAW)
+    packer = _packer()
     return packer.compress(data) + packer.flush(isal_zlib.Z_FULL_FLUSH)
 
 

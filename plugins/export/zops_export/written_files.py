@@ -13,7 +13,7 @@ from zcore import Failed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BUFFER_BYTES = 1 << 18
+BUFFER_BYTES = 120_000
 
 
 @dataclass(frozen=True, slots=True)
