@@ -44,7 +44,7 @@ def gathered_rows(
         key: inner.c[f"zops_{key}"]
         if key in texts
         else value_json(columns[key], "postgresql", inner.c[columns[key].name])
-        for key in columns_by_key(table)
+        for key in columns_by_key(table) | texts
     }
     lines = sa.func.string_agg(object_json(values), BETWEEN_ROWS)
     return sa.select(lines).group_by(inner.c.zops_group).order_by(inner.c.zops_group)

@@ -31,7 +31,7 @@ def require_owner(connection: sa.Connection, job: ExportJob, *, allow_unusable: 
     is what a server's rules make of the full mode, always has its owners.
     """
     selection = job.selection
-    if allow_unusable or (job.mode is Mode.FULL and job.privacy is Privacy.SERVER):
+    if allow_unusable or (selection.mode is Mode.FULL and job.privacy is Privacy.SERVER):
         return
     can = _may_log_in(selection)
     owner = sa.and_(_people(selection), users.c.role == Role.OWNER)
