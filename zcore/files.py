@@ -9,6 +9,7 @@ places are opened by plugins (`zops_file_stores`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
+from zcore.avatar_salt import own_avatar_salt
 from zcore.errors import Failed, Refused
 from zcore.identifiers import upload_token
 from zcore.private_folders import make_private_folder
@@ -27,28 +29,43 @@ from zcore.targets import resolve
 from zcore.values import FileStoreKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from zcore.database import Database
     from zcore.plugins import Plugins
     from zcore.settings import Settings
 
-AVATAR_SALT_FILE = "avatar_salt"
 COPY_BYTES = 1 << 20
+NOT_OF_THE_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # errors that any file would meet
 PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
+
+
+class Unreadable(Failed):
+    """One file of a store cannot be read; others may well be."""
+
+    code = "unreadable-file"
+
+
+class OutsideStore(Refused):
+    """A key names nothing inside the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """A file in a store: its key, size in bytes, last change in seconds since 1970 (UTC).
 
-    `content_type` is None where the store does not know it, and in lists.
+    `content_type` is None where the store does not know it, and in lists. An object of an object
+    store has more: its `bucket`, its `tag` (the ETag, with its quotes), and what the server keeps
+    beside it (`entries`, see `Metadata`).
     """
 
     key: str
     size: int
     modified: float
     content_type: str | None = None
+    bucket: str = ""
+    tag: str = ""
+    entries: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +81,19 @@ class Metadata:
     entries: Mapping[str, str] = field(default_factory=dict)
 
 
+class Fetched(NamedTuple):
+    """A file of a store: what is known of it, and its content."""
+
+    stored: StoredFile
+    content: BinaryIO
+
+
 class FileStore(Protocol):
     """What every store does. Keys that lead outside of it are `Refused`.
 
-    What else goes wrong is an error of `zcore.errors` that names the store and the reason. A store
-    may be used by several threads.
+    What else goes wrong is an error of `zcore.errors` that names the store and the reason:
+    `Unreadable` where it is about one file alone. A store may be used by several threads. One that
+    gets a file and what is known of it with one request can have a method `fetch(key) -> Fetched`.
     """
 
     def open(self, key: str) -> BinaryIO:
@@ -94,6 +119,17 @@ class FileStore(Protocol):
     def delete(self, prefix: str) -> None:
         """Delete the file, or the folder and everything in it. What is not there is no error."""
         ...
+
+
+def fetch(store: FileStore, key: str) -> Fetched:
+    """The file `key` of a store. Raises `FileNotFoundError`, and what the store raises."""
+    own: Callable[[str], Fetched] | None = getattr(store, "fetch", None)
+    if own is not None:
+        return own(key)
+    stored = store.find(key)
+    if stored is None:
+        raise FileNotFoundError(key)
+    return Fetched(stored, store.open(key))
 
 
 class LocalStore:
@@ -182,7 +218,7 @@ class LocalStore:
         """The file of a key, inside the root even through symbolic links."""
         path = self.root / plain_key(key)
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):
-            raise Refused(f"{key!r} leads outside of {self.root} through a symbolic link")
+            raise OutsideStore(f"{key!r} leads outside of {self.root} through a symbolic link")
         return path
 
     def _make_folder(self, folder: Path) -> None:
@@ -198,10 +234,10 @@ class LocalStore:
 
 
 def plain_key(key: str) -> str:
-    """`key` without empty parts and dots. Raises `Refused` when it names nothing inside a store."""
+    """`key` without empty parts and dots. Raises `OutsideStore` when it names nothing inside."""
     parts = PurePosixPath(key).parts
     if not parts or "\0" in key or key.startswith("/") or ".." in parts:
-        raise Refused(f"{key!r} does not name a file inside the file store")
+        raise OutsideStore(f"{key!r} does not name a file inside the file store")
     return "/".join(parts)
 
 
@@ -221,13 +257,17 @@ def _partial(path: Path) -> Path:
 
 @contextlib.contextmanager
 def _explained(doing: str, path: Path) -> Iterator[None]:
-    """What the system says becomes `Failed`; that a file is not there stays as it is."""
+    """What the system says becomes `Unreadable`, or `Failed` where it is not about this file.
+
+    That a file is not there stays as it is.
+    """
     try:
         yield
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise Failed(f"cannot {doing} {path}: {error.strerror or error}") from error
+        kind = Failed if error.errno in NOT_OF_THE_FILE else Unreadable
+        raise kind(f"cannot {doing} {path}: {error.strerror or error}") from error
 
 
 class StorePair(NamedTuple):
@@ -341,36 +381,3 @@ def require_told(settings: Settings) -> None:
             code="files-unknown",
             hint="set them, or point ZOPS_ZULIP_CONF at the server's /etc/zulip",
         )
-
-
-def own_avatar_salt(home: Path) -> str:
-    """The salt of the data folder, made at first use. Raises `Failed` when it cannot be kept."""
-    path = home / AVATAR_SALT_FILE
-    try:
-        make_private_folder(home)
-        if not path.exists():
-            _make_salt(path)
-        salt = path.read_text("ascii").strip()
-    except OSError as error:
-        raise Failed(f"cannot keep the avatar salt in {path}: {error.strerror}") from error
-    except UnicodeDecodeError:
-        salt = ""
-    if not salt:
-        raise Failed(f"there is no avatar salt in {path}", hint="restore the file from a backup")
-    return salt
-
-
-def _make_salt(path: Path) -> None:
-    """Make the file, complete from its first moment; another process may be faster."""
-    aside = _partial(path)
-    descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(16))
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        aside.rename(path)
-    finally:
-        aside.unlink(missing_ok=True)

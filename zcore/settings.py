@@ -64,6 +64,9 @@ class Settings:
     s3_export_bucket: str | None
     s3_endpoint_url: str | None = field(repr=False)
     s3_region: str | None
+    s3_addressing_style: str | None
+    s3_timeout: float | None
+    s3_attempts: int | None
     s3_access_key: str | None = field(repr=False)
     s3_secret_key: str | None = field(repr=False)
     broker: str = field(repr=False)

@@ -41,6 +41,28 @@ def names(value: object, base: Path) -> tuple[str, ...]:
     return tuple(name.strip() for name in value if name.strip())
 
 
+def positive_number(value: object, base: Path) -> float:
+    """A number above zero."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ValueError("must be a number above 0")
+    return float(value)
+
+
+def positive_integer(value: object, base: Path) -> int:
+    """A whole number above zero."""
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise ValueError("must be a whole number above 0")
+    return value
+
+
+def addressing_style(value: object, base: Path) -> str:
+    """Where the bucket stands in an object store's addresses."""
+    given = text(value, base)
+    if given not in ("auto", "path", "virtual"):
+        raise ValueError("must be auto, path or virtual")
+    return given
+
+
 def ports(value: object, base: Path) -> tuple[int, ...]:
     """A list of TCP ports."""
     if not isinstance(value, list | tuple) or not all(type(port) is int for port in value):
@@ -119,6 +141,27 @@ SETTINGS = (
         toml="files.s3.endpoint_url",
     ),
     Setting("s3_region", "The object store's region", toml="files.s3.region"),
+    Setting(
+        "s3_addressing_style",
+        "Where the bucket's name goes: into the path of an address, or before its host (virtual)",
+        toml="files.s3.addressing_style",
+        read=addressing_style,
+        default="path when endpoint_url is given, otherwise auto",
+    ),
+    Setting(
+        "s3_timeout",
+        "Seconds without data after which a connection to the object store is given up",
+        toml="files.s3.timeout",
+        read=positive_number,
+        default="60",
+    ),
+    Setting(
+        "s3_attempts",
+        "How often a request to the object store is tried",
+        toml="files.s3.attempts",
+        read=positive_integer,
+        default="5",
+    ),
     Setting("s3_access_key", "The object store's key", toml="files.s3.access_key"),
     Setting(
         "s3_secret_key", "The object store's secret key", toml="files.s3.secret_key", secret=True

@@ -51,6 +51,7 @@ WANTED = frozenset(
         "S3_EXPORT_BUCKET",
         "S3_REGION",
         "ZULIP_SERVICE_PUSH_NOTIFICATIONS",
+        "S3_ADDRESSING_STYLE",
     }
 )
 LARGEST_FILE = 1_000_000  # bytes; a real one has some thirty thousand
@@ -246,6 +247,7 @@ _RULES: Mapping[str, tuple[str, Rule]] = {
     "s3_export_bucket": ("settings.py", _assigned("S3_EXPORT_BUCKET")),
     "s3_endpoint_url": ("settings.py", _assigned("S3_ENDPOINT_URL")),
     "s3_region": ("settings.py", _assigned("S3_REGION")),
+    "s3_addressing_style": ("settings.py", _assigned("S3_ADDRESSING_STYLE")),
     "broker": ("settings.py", _broker),
     "smtp_url": ("settings.py", _mail),
     "mail_from": ("settings.py", _mail_from),

@@ -249,8 +249,13 @@ class Described:
         return entries
 
     def _record(self, kind: str, record: Row) -> Row:
-        """A record of a file: whose it is, what it is called where that stays, what is in it."""
+        """A record of a file: whose it is, what it is called where that stays, what is in it.
+
+        Of emoji and icons an object store says more than a folder.
+        """
         described = {"file": self._export.files.get(f"{kind}/{record['path']}")}
+        if kind in ("emoji", "realm_icons"):
+            record = _without(record, {"size", "user_profile_id", "user_profile_email"})
         for key in ("size", "user_profile_email", "avatar_version", "file_name", "name"):
             described |= {key: record[key]} if key in record else {}
         for key, table in (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 import sqlalchemy as sa
 
+from zcore.avatar_salt import own_avatar_salt
 from zcore.errors import Failed, Refused
 from zcore.files import (
     FileStore,
@@ -22,7 +23,6 @@ from zcore.files import (
     Metadata,
     StoredFile,
     StorePair,
-    own_avatar_salt,
 )
 from zcore.private_folders import make_private_folder
 from zcore.schema.server import django_migrations
@@ -497,7 +497,7 @@ def test_the_salt_is_made_once_and_private(tmp_path: Path) -> None:
 def test_several_processes_make_one_salt(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
-        "from zcore.files import own_avatar_salt\n"
+        "from zcore.avatar_salt import own_avatar_salt\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for number in range(50):\n"
         "    print(own_avatar_salt(pathlib.Path(sys.argv[1], str(number))))\n"

@@ -21,7 +21,15 @@ MODULES = {
     "zcore.rows_in": ("Writer",),
     "zcore.sql_text": ("replace_pattern", "has_pattern"),
     "zcore.organizations.lookup": ("Realm", "find_realm"),
-    "zcore.files": ("StorePair", "FileStore", "StoredFile", "Metadata", "LocalStore"),
+    "zcore.files": (
+        "StorePair",
+        "FileStore",
+        "StoredFile",
+        "Metadata",
+        "Fetched",
+        "Unreadable",
+        "LocalStore",
+    ),
     "zcore.broker": (
         "Event",
         "Rejected",

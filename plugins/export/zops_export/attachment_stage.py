@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -46,9 +47,20 @@ def _attachments(job: ExportJob) -> RowQuery:
         inside = sa.func.coalesce(ids, sa.literal(""))
         lists[key] = sa.literal("[").op("||")(inside).op("||")(sa.literal("]"))
     row = row_json(attachments, job.dialect, job.rewrites.replaced(attachments) | lists)
-    kept = attachments.c.path_id.not_in(job.missing_uploads)
-    condition = sa.and_(job.selection.where(attachments), kept)
+    condition = sa.and_(job.selection.where(attachments), _not_lost(job))
     return sa.select(row).select_from(source).where(condition).order_by(attachments.c.id)
+
+
+def _not_lost(job: ExportJob) -> sa.ColumnElement[bool]:
+    """Attachments whose files were copied. The lost ones go as one value: they may be very many."""
+    if not job.missing_uploads:
+        return sa.true()
+    listed = sa.literal(json.dumps(sorted(job.missing_uploads)))
+    if job.dialect == "sqlite":
+        paths = sa.func.json_each(listed).table_valued("value").c.value
+    else:
+        paths = sa.func.json_array_elements_text(sa.cast(listed, sa.JSON)).column_valued("path")
+    return attachments.c.path_id.not_in(sa.select(paths))
 
 
 def _links(job: ExportJob) -> Iterable[tuple[str, sa.Column[int], Ids]]:

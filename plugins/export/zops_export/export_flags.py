@@ -113,6 +113,13 @@ HOW = (
         help="Go on where an export to --output was stopped or killed; stopped again, keep it"
         " again.",
     ),
+    click.option(
+        "--on-missing-file",
+        type=click.Choice(["fail", "skip"]),
+        default="skip",
+        show_default=True,
+        help="What to do about a file that is lost or cannot be read: leave it out, and say so.",
+    ),
     click.option("--dry-run", is_flag=True, help="Show the plan with estimates; write nothing."),
 )
 

@@ -6,6 +6,7 @@ import copy
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from zcore import Failed
@@ -17,12 +18,12 @@ from zops_export.privacy import Privacy
 from zops_export.written_files import BUFFER_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     import zcore
     from zcore import Context, Estimate, Finding, Stage
-    from zcore.files import FileStore, FileStores, StoredFile, StorePair
+    from zcore.files import Fetched, FileStores, StoredFile, StorePair
     from zcore.journal import StageReport
     from zcore.organizations.lookup import Realm
     from zcore.rows_out import Reader, Snapshot
@@ -63,6 +64,7 @@ class ExportJob:
         self.findings: list[Finding] = []
         self.reports: list[StageReport] = []
         self.missing_uploads: set[str] = set()
+        self.fail_on_missing_file = False
         self.expected_rows: Mapping[str, int] = {}
         self.progress = StageProgress()
         self._stage = ""
@@ -150,20 +152,24 @@ class ExportJob:
             yield file
         self.journal.wrote(self._stage, self.written[name])
 
-    def copy(self, store: FileStore, stored: StoredFile, name: str) -> int:
-        """A new file of the export with what is in the store; its size in bytes.
+    def copy(
+        self, name: str, *, find: Callable[[], StoredFile | None], fetch: Callable[[], Fetched]
+    ) -> StoredFile:
+        """A new file of the export with what `fetch` gives; what the store knows of it.
 
-        A copy that an earlier run made is taken up, when nothing has changed since.
+        A copy that an earlier run made is taken up, when what `find` gives has not changed since.
         """
-        if not self.journal.take_up(name, stored):
-            with store.open(stored.key) as content, self.draft.open(name) as file:
+        stored = find() if self.journal.has_copy(name) else None
+        if stored is None or not self.journal.take_up(name, stored):
+            stored, content = fetch()
+            with content, self.draft.open(name) as file:
                 while block := content.read(BUFFER_BYTES):
                     file.write(block)
             self.journal.wrote(self._stage, self.written[name], stored)
         crash_point(f"copied:{name}")
         size = self.written[name].size
         self.progress.advance(self._stage, files=1, size=size)
-        return size
+        return replace(stored, size=size)
 
     def find(self, finding: Finding) -> None:
         """Note something that was left out or is wrong."""

@@ -73,6 +73,10 @@ class ExportJournal(FileJournal):
         """The stage found something."""
         self.note(stage, {"finding": asdict(finding)})
 
+    def has_copy(self, name: str) -> bool:
+        """Did the earlier run copy a file to `name`?"""
+        return name in self._copies
+
     def take_up(self, name: str, origin: StoredFile) -> bool:
         """Use the copy that the earlier run made of `origin`, if it did and nothing has changed."""
         copy = self._copies.get(name)

@@ -33,6 +33,7 @@ class ExportOptions:
     threads: int = 1
     zulip_version: str | None = None
     resume: bool = False
+    on_missing_file: str = "skip"
     dry_run: bool = False
 
     @property

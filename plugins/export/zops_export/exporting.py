@@ -117,6 +117,7 @@ def _prepare(
     added = other_columns(differences, rewrites.dialect, options.privacy)
     rewrites = replace(rewrites, added=added)
     job = ExportJob(context, realm, selection, rewrites, snapshot, server, options.privacy)
+    job.fail_on_missing_file = options.on_missing_file == "fail"
     job.findings.extend([*not_exported(differences, options.privacy), *server.findings()])
     return job
 

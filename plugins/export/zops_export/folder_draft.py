@@ -57,10 +57,14 @@ class FolderDraft:
         with writing(f"{name} of the export"):
             path = self._inside(name)
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "wb", buffering=0) as raw:
-                file = HashingFile(raw)
-                yield file
-                written = file.finish(name)
+            try:
+                with os.fdopen(descriptor, "wb", buffering=0) as raw:
+                    file = HashingFile(raw)
+                    yield file
+                    written = file.finish(name)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
         self.files[name] = written
 
     def has_kept(self, kept: KeptFile) -> bool:

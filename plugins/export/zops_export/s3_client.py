@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SECONDS_TO_CONNECT = 10
 SECONDS_WITHOUT_DATA = 60
-ATTEMPTS = 4  # with random pauses of up to 1, 2 and 4 seconds between them
-CONNECTIONS = 32  # as many threads can work at once
+ATTEMPTS = 5  # with random pauses of up to 1, 2, 4 and 8 seconds between them
+CONNECTIONS = 64  # as many threads can work at once
 
 
 def connect(settings: Settings) -> Any:  # boto3 makes its classes as it runs
@@ -42,7 +42,7 @@ def connect(settings: Settings) -> Any:  # boto3 makes its classes as it runs
             region_name=settings.s3_region,
             aws_access_key_id=settings.s3_access_key,
             aws_secret_access_key=settings.s3_secret_key,
-            config=_config(amazon=endpoint is None),
+            config=_config(settings),
         )
     except (BotoCoreError, ValueError) as error:
         reason = mask_passwords(one_line(error))
@@ -54,17 +54,22 @@ def connect(settings: Settings) -> Any:  # boto3 makes its classes as it runs
     return client
 
 
-def _config(*, amazon: bool) -> Config:
-    # Other stores than Amazon's do not all know the checksums that newer clients add.
+def _config(settings: Settings) -> Config:
+    # Other stores than Amazon's do not all know the checksums that newer clients add, nor have
+    # they all a host name for each bucket.
+    amazon = settings.s3_endpoint_url is None
     checksums = "when_supported" if amazon else "when_required"
+    style = settings.s3_addressing_style or ("auto" if amazon else "path")
+    timeout = settings.s3_timeout or SECONDS_WITHOUT_DATA
     return Config(
-        connect_timeout=SECONDS_TO_CONNECT,
-        read_timeout=SECONDS_WITHOUT_DATA,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect_timeout=min(timeout, SECONDS_TO_CONNECT),
+        read_timeout=timeout,
+        retries={"mode": "standard", "total_max_attempts": settings.s3_attempts or ATTEMPTS},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
         request_checksum_calculation=checksums,
         response_checksum_validation=checksums,
+        s3={"addressing_style": style},
     )
 
 

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from boto3.s3.transfer import TransferConfig
 
 from zcore import Refused, Unreachable
-from zcore.files import COPY_BYTES, Metadata, StoredFile, StorePair, plain_key
+from zcore.files import COPY_BYTES, Fetched, Metadata, StoredFile, StorePair, plain_key
 from zops_export.s3_client import connect
 from zops_export.s3_content import ObjectContent
 from zops_export.s3_errors import explained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from zcore.settings import Settings
 
 PAGE = 1000  # keys in one answer, and deleted with one request: the protocol's most
+READ_BYTES = 128 << 10
 PART_BYTES = 8 << 20  # a larger file is sent in parts, of which one at a time is in memory
 
 # Without threads, and not by the AWS Common Runtime: both keep many parts in memory.
@@ -80,12 +81,17 @@ class S3Store:
 
     def open(self, key: str) -> BinaryIO:
         """See `FileStore.open`."""
+        return self.fetch(key).content
+
+    def fetch(self, key: str) -> Fetched:
+        """See `FileStore`."""
         key = plain_key(key)
         failure = self._failure("read", key)
         place = {"Bucket": self.bucket, "Key": key}
         with explained(self._client, failure):
             answer = self._client.get_object(**place)
-        return io.BufferedReader(ObjectContent(self._client, place, answer, failure), COPY_BYTES)
+        content = ObjectContent(self._client, place, answer, failure)
+        return Fetched(self._stored(key, answer), io.BufferedReader(content, READ_BYTES))
 
     def put(self, key: str, content: BinaryIO, *, metadata: Metadata | None = None) -> int:
         """See `FileStore.put`."""
@@ -105,8 +111,18 @@ class S3Store:
                 found = self._client.head_object(Bucket=self.bucket, Key=key)
         except FileNotFoundError:
             return None
-        modified = found["LastModified"].timestamp()
-        return StoredFile(key, found["ContentLength"], modified, found.get("ContentType"))
+        return self._stored(key, found)
+
+    def _stored(self, key: str, answer: Mapping[str, Any]) -> StoredFile:
+        return StoredFile(
+            key,
+            answer["ContentLength"],
+            answer["LastModified"].timestamp(),
+            answer.get("ContentType"),
+            self.bucket,
+            answer.get("ETag", ""),
+            answer.get("Metadata", {}),
+        )
 
     def list(self, prefix: str) -> Iterator[StoredFile]:
         """See `FileStore.list`."""
@@ -116,7 +132,7 @@ class S3Store:
                 for found in page:
                     if not found["Key"].endswith("/"):  # what consoles make of a folder
                         modified = found["LastModified"].timestamp()
-                        yield StoredFile(found["Key"], found["Size"], modified)
+                        yield StoredFile(found["Key"], found["Size"], modified, bucket=self.bucket)
 
     def delete(self, prefix: str) -> None:
         """See `FileStore.delete`. What cannot be deleted does not keep the rest."""

@@ -1,0 +1,86 @@
+"""The same work on many things, several at a time, with the results in the order of the things."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Thing = TypeVar("Thing")
+Outcome = TypeVar("Outcome")
+
+SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_TO_STOP = 1.5
+
+
+class OrderedWork(Generic[Thing, Outcome]):
+    """`work`, done by `threads` threads, which end with the process wherever they are.
+
+    `stopped` is set once nothing more is to be done. A thread that waits for a network then may
+    wait on: what it does after that must look at `stopped` first.
+    """
+
+    def __init__(
+        self, work: Callable[[Thing], Outcome], threads: int, may_go_on: Callable[[], None]
+    ) -> None:
+        self.stopped = threading.Event()
+        self._work = work
+        self._most = threads
+        self._may_go_on = may_go_on
+        self._threads: list[threading.Thread] = []
+        self._waiting: queue.SimpleQueue[tuple[Thing, Future[Outcome]] | None] = queue.SimpleQueue()
+
+    def results(self, things: Iterable[Thing]) -> Iterator[tuple[Thing, Outcome]]:
+        """Each thing with what came of it. Of those ahead only a few are taken from `things`.
+
+        What the work raises is raised in its turn, and ends the rest; so does what `may_go_on`
+        raises, which is asked all the time.
+        """
+        ahead: deque[tuple[Thing, Future[Outcome]]] = deque()
+        try:
+            for thing in things:
+                ahead.append((thing, self._begin(thing)))
+                if len(ahead) == 2 * self._most:
+                    yield self._next(ahead)
+            while ahead:
+                yield self._next(ahead)
+        finally:
+            self._stop()
+
+    def _begin(self, thing: Thing) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        self._waiting.put((thing, future))
+        if len(self._threads) < self._most:
+            thread = threading.Thread(target=self._run, name="zops-files", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return future
+
+    def _next(self, ahead: deque[tuple[Thing, Future[Outcome]]]) -> tuple[Thing, Outcome]:
+        thing, future = ahead.popleft()
+        while not wait([future], SECONDS_BETWEEN_LOOKS).done:
+            self._may_go_on()
+        self._may_go_on()
+        return thing, future.result()
+
+    def _run(self) -> None:
+        while (task := self._waiting.get()) is not None:
+            thing, future = task
+            if self.stopped.is_set():
+                continue
+            try:
+                future.set_result(self._work(thing))
+            except BaseException as error:  # noqa: BLE001 # raised where the result is taken
+                future.set_exception(error)
+
+    def _stop(self) -> None:
+        self.stopped.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(SECONDS_TO_STOP / len(self._threads))
