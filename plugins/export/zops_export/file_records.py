@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
@@ -59,12 +59,21 @@ def _number(name: str, value: str) -> str | int:
 
 
 class RecordsFile:
-    """Collects the records of one `records.json`, without holding them all in memory."""
+    """Collects the records of one `records.json`, without holding them all in memory.
+
+    To be used in a `with` statement.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self.size = 0
-        self._text = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 # closed by write
+        self._text = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 # see `__exit__`
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._text.close()
 
     def add(self, record: Record, size: int) -> None:
         """One more record, of a file of `size` bytes. They have to come in the order of `path`."""
@@ -75,7 +84,7 @@ class RecordsFile:
 
     def write(self, job: ExportJob, kind: str) -> dict[str, int]:
         """Write `<kind>/records.json`; what the stage reports."""
-        with self._text, job.open(f"{kind}/records.json") as file:
+        with job.open(f"{kind}/records.json") as file:
             self._text.seek(0)
             file.write(b"[")
             while block := self._text.read(IN_MEMORY_BYTES):

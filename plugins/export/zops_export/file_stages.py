@@ -63,8 +63,8 @@ def copy_uploads(job: ExportJob) -> dict[str, int]:
         .join(users, users.c.id == attachments.c.owner_id)
         .where(job.selection.where(attachments))
     )
-    copier, records = Copier(job, job.files.uploads), RecordsFile()
-    with sorted_files(Upload) as files:
+    copier = Copier(job, job.files.uploads)
+    with sorted_files(Upload) as files, RecordsFile() as records:
         for path, *owner in _rows(job, query):
             files.add(path, Upload._make(owner))
         wanted = (({path: path}, (path, uploads[0])) for path, uploads in files)
@@ -74,7 +74,7 @@ def copy_uploads(job: ExportJob) -> dict[str, int]:
                 report_lost(job, lost, "upload", path, WRONG_FOLDER)
             for stored in copied.files.values():
                 records.add(file_record(stored, path, upload._asdict()), stored.size)
-    return records.write(job, "uploads")
+        return records.write(job, "uploads")
 
 
 def copy_avatars(job: ExportJob) -> dict[str, int]:
@@ -83,8 +83,8 @@ def copy_avatars(job: ExportJob) -> dict[str, int]:
     query = sa.select(
         users.c.realm_id, users.c.id, value(users.c.email), users.c.avatar_version
     ).where(job.selection.users_where(), value(users.c.avatar_source) == UPLOADED_AVATAR)
-    copier, records = Copier(job, job.files.avatars), RecordsFile()
-    with sorted_files(Avatar) as files:
+    copier = Copier(job, job.files.avatars)
+    with sorted_files(Avatar) as files, RecordsFile() as records:
         for avatar in map(Avatar._make, _rows(job, query)):
             files.add(job.files.avatar_key(*avatar[:2], avatar.avatar_version), avatar)
         wanted = ((_versions(key), (key, avatars[0])) for key, avatars in files)
@@ -95,7 +95,7 @@ def copy_avatars(job: ExportJob) -> dict[str, int]:
                 if key + SMALL not in copied.files:  # then an importer is asked to make it
                     record["importer_should_thumbnail"] = True
                 records.add(record, stored.size)
-    return records.write(job, "avatars")
+        return records.write(job, "avatars")
 
 
 def _versions(key: str) -> dict[str, str]:
@@ -118,8 +118,8 @@ def copy_emoji(job: ExportJob) -> dict[str, int]:
 
     The row of one whose file is lost stays: reactions refer to it, and it can be imported.
     """
-    copier, records = Copier(job, job.files.avatars), RecordsFile()
-    with sorted_files(Emoji) as files:
+    copier = Copier(job, job.files.avatars)
+    with sorted_files(Emoji) as files, RecordsFile() as records:
         for emoji in _emoji(job):
             base = f"{emoji.realm_id}/emoji/images/{emoji.file_name}"
             for suffix in ("", ORIGINAL):
@@ -132,7 +132,7 @@ def copy_emoji(job: ExportJob) -> dict[str, int]:
             for stored in copied.files.values():
                 for emoji in rows:  # old servers let an emoji and its successor share a file
                     records.add(_emoji_record(stored, path, emoji), stored.size)
-    return records.write(job, "emoji")
+        return records.write(job, "emoji")
 
 
 def _emoji(job: ExportJob) -> Iterator[Emoji]:
@@ -182,15 +182,16 @@ def _emoji_record(stored: StoredFile, path: str, emoji: Emoji) -> Record:
 
 def copy_realm_icons(job: ExportJob) -> dict[str, int]:
     """`realm_icons/`: the realm's icon and logos."""
-    copier, records = Copier(job, job.files.avatars), RecordsFile()
-    wanted = (({path: key}, (path, key)) for path, key in _icons(job))
-    for (path, key), copied in copier.each("realm_icons", wanted):
-        for lost in copied.lost.values():
-            report_lost(job, lost, "icon or logo", key)
-        for stored in copied.files.values():
-            facts = {"realm_id": job.realm.realm_id, "path": path, "s3_path": path}
-            records.add(_with_uploader(job, object_record(stored)) | facts, stored.size)
-    return records.write(job, "realm_icons")
+    copier = Copier(job, job.files.avatars)
+    with RecordsFile() as records:
+        wanted = (({path: key}, (path, key)) for path, key in _icons(job))
+        for (path, key), copied in copier.each("realm_icons", wanted):
+            for lost in copied.lost.values():
+                report_lost(job, lost, "icon or logo", key)
+            for stored in copied.files.values():
+                facts = {"realm_id": job.realm.realm_id, "path": path, "s3_path": path}
+                records.add(_with_uploader(job, object_record(stored)) | facts, stored.size)
+        return records.write(job, "realm_icons")
 
 
 def _icons(job: ExportJob) -> Iterator[tuple[str, str]]:
