@@ -152,10 +152,10 @@ class LocalStore:
         """See `FileStore.put`. A folder has no place for `metadata`."""
         path = self._path(key)
         try:
-            self._make_folder(path.parent)
+            self.make_folder(path.parent)
             return self._write(path, content)
         except BaseException as error:
-            self._remove_own_empty_folders()
+            self.remove_empty_folders()
             if isinstance(error, OSError):
                 raise Failed(f"cannot write {path}: {error.strerror or error}") from error
             raise
@@ -167,7 +167,7 @@ class LocalStore:
             with os.fdopen(descriptor, "wb") as target:
                 shutil.copyfileobj(content, target, COPY_BYTES)
                 size = target.tell()
-            self._give_to_owner(aside)
+            self.give_to_owner(aside)
             aside.rename(path)
         except BaseException:
             aside.unlink(missing_ok=True)
@@ -205,10 +205,10 @@ class LocalStore:
             return  # a file stands where its folder would be: so it is not there
         except OSError as error:
             raise Failed(f"cannot delete {path}: {error.strerror}") from error
-        self._remove_own_empty_folders()
+        self.remove_empty_folders()
 
-    def _remove_own_empty_folders(self) -> None:
-        """Folders that this store had to make and that nothing is in any more."""
+    def remove_empty_folders(self) -> None:
+        """Remove folders that this store had to make and that nothing is in any more."""
         for folder in sorted(self._made, reverse=True):  # what is inside of a folder comes first
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -221,12 +221,13 @@ class LocalStore:
             raise OutsideStore(f"{key!r} leads outside of {self.root} through a symbolic link")
         return path
 
-    def _make_folder(self, folder: Path) -> None:
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder inside, and what is missing above it."""
         for new in make_private_folder(folder):
             self._made.add(new)
-            self._give_to_owner(new)
+            self.give_to_owner(new)
 
-    def _give_to_owner(self, path: Path) -> None:
+    def give_to_owner(self, path: Path) -> None:
         """Run by root beside a server, files must belong to the server's user, as their folder."""
         if os.geteuid() == 0:
             owner = path.parent.stat()

@@ -218,13 +218,15 @@ class Change:
 class ExportRequest:
     """What `zops export` was asked for: the value of the subject `export.request`.
 
-    `mode` is "full", "public" or "consent"; `target` the path or URL that it is to have.
+    `mode` is "full", "public" or "consent"; `target` the path or URL that it is to have. With
+    `upload` it goes to where the server keeps exports.
     """
 
     realm_id: int
     string_id: str
     mode: str
     target: str
+    upload: bool = False
 
 
 @frozen

@@ -23,7 +23,7 @@ class Fault:
     """What goes wrong with the next `times` requests that have this method and `where` in the path.
 
     `how`: "error" (the answer is 500), "cut" (in the middle of the answer), "stall" (there, too),
-    "lost" (the work is done, and nobody hears of it), "hang up" (at once).
+    "lost" (the work is done, and nobody hears of it), "hang up" (at once), "not implemented".
     """
 
     how: str
@@ -93,8 +93,9 @@ class FaultyS3:
             request.close_connection = True
             return
         body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
-        status, headers, content = 500, [("Content-Length", str(len(ERROR)))], ERROR
-        if how != "error":
+        headers, content = [("Content-Length", str(len(ERROR)))], ERROR
+        status = {"error": 500, "not implemented": 501}.get(how)
+        if status is None:
             status, headers, content = self._forward(request, body)
         if how == "lost":
             request.close_connection = True

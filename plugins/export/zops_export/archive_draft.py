@@ -17,7 +17,8 @@ from zops_export.spools import READ_BYTES
 from zops_export.written_files import HashingFile, WrittenFile, require_name, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from zops_export.archive_sinks import ArchiveSink
     from zops_export.drafts import KeptFile, Place
@@ -32,13 +33,10 @@ class ArchiveDraft:
     The work folder holds what has to wait, and unfinished archives of earlier runs.
     """
 
-    def __init__(
-        self, work: WorkFolder, sink: ArchiveSink, top: str, may_go_on: Callable[[], None]
-    ) -> None:
-        """In the archive everything is below the folder `top`."""
+    def __init__(self, work: WorkFolder, sink: ArchiveSink, writer: ArchiveWriter) -> None:
         self._work = work
         self._sink = sink
-        self._writer = ArchiveWriter(sink, top, may_go_on)
+        self._writer = writer
         self._names: set[str] = set()
         self._folders: set[str] = set()
         self._lock = threading.Lock()
@@ -49,9 +47,10 @@ class ArchiveDraft:
         """Bytes of the archive, so far."""
         return self._writer.size
 
-    def begin(self, placed: Callable[[str, Place], None], needed: Collection[str]) -> None:
+    def begin(self, placed: Callable[[str, Place], None], places: Mapping[str, Place]) -> None:
         """See `Draft.begin`."""
         self._writer.placed = placed
+        needed = {place.archive for place in places.values()}
         for path in self._work.home.glob(f"{UNFINISHED}*"):
             if path.name not in {*needed, self._sink.name}:
                 path.unlink()
@@ -142,7 +141,12 @@ def _piece(work: WorkFolder) -> Iterator[PackedPiece]:
 
 def local_archive(work: WorkFolder, may_go_on: Callable[[], None]) -> ArchiveDraft:
     """The draft of an archive that is to be a file beside the work folder."""
-    numbers = [int(path.name.removeprefix(UNFINISHED)) for path in work.home.glob(f"{UNFINISHED}*")]
-    path = work.home / f"{UNFINISHED}{max(numbers, default=0) + 1}"
+    sink = FileSink(unfinished_archive(work), work.target)
     top = work.target.name.removesuffix(SUFFIX)
-    return ArchiveDraft(work, FileSink(path, work.target), top, may_go_on)
+    return ArchiveDraft(work, sink, ArchiveWriter(sink, top, may_go_on))
+
+
+def unfinished_archive(work: WorkFolder) -> Path:
+    """A new name in the work folder, with a number above those of earlier runs."""
+    numbers = [int(path.name.removeprefix(UNFINISHED)) for path in work.home.glob(f"{UNFINISHED}*")]
+    return work.home / f"{UNFINISHED}{max(numbers, default=0) + 1}"

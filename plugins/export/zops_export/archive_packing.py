@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tarfile
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from isal import isal_zlib
 
@@ -23,6 +23,27 @@ MEMORY_LEVEL = 2  # more memory makes nothing smaller
 RAW = -15  # no header and no checksum around it: those are of the whole
 KEPT_IN_MEMORY = 2 << 20
 PRIVATE = 0o600
+
+
+class Piece(Protocol):
+    """Something packed: `size` bytes that unpack to `plain` bytes, whose checksum is `crc`."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def plain(self) -> int: ...
+
+    @property
+    def crc(self) -> int: ...
+
+    def blocks(self) -> Iterator[bytes]:
+        """What it is packed, in blocks."""
+        ...
+
+    def close(self) -> None:
+        """Forget it."""
+        ...
 
 
 class PackedPiece:

@@ -43,6 +43,14 @@ class ArchiveSink(Protocol):
         ...
 
 
+class RevocableSink(ArchiveSink, Protocol):
+    """A sink of which even what is finished can be taken back."""
+
+    def take_back(self) -> None:
+        """Remove what was published."""
+        ...
+
+
 class FileSink:
     """A private file (0600) at `path`, which becomes `target`: on the same file system."""
 
@@ -64,20 +72,68 @@ class FileSink:
 
     def finish(self) -> None:
         """See `ArchiveSink.finish`. Raises `Refused` when something is at `target` by now."""
-        self.leave()
+        self._close()
         publish_file(self._path, self._target)
 
     def abort(self) -> None:
         """See `ArchiveSink.abort`."""
-        self.leave()
+        self._close()
         with contextlib.suppress(OSError):
             self._path.unlink()
 
     def leave(self) -> None:
         """See `ArchiveSink.leave`."""
+        self._close()
+
+    def _close(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def take_back(self) -> None:
+        """See `RevocableSink.take_back`."""
+        with writing(self._target):
+            self._target.unlink(missing_ok=True)
+
+
+class TeeSink:
+    """Two sinks that get the same; later runs find what is in the `first`.
+
+    Both are published, or none; without `keep`, only the `second`.
+    """
+
+    def __init__(self, first: FileSink, second: RevocableSink, *, keep: bool) -> None:
+        self.name = first.name
+        self._first = first
+        self._second = second
+        self._keep = keep
+
+    def write(self, data: bytes) -> None:
+        """See `ArchiveSink.write`."""
+        self._first.write(data)
+        self._second.write(data)
+
+    def finish(self) -> None:
+        """See `ArchiveSink.finish`."""
+        self._second.finish()
+        try:
+            if self._keep:
+                self._first.finish()
+            else:
+                self._first.leave()
+        except BaseException:
+            self._second.take_back()
+            raise
+
+    def abort(self) -> None:
+        """See `ArchiveSink.abort`."""
+        self._first.abort()
+        self._second.abort()
+
+    def leave(self) -> None:
+        """See `ArchiveSink.leave`."""
+        self._first.leave()
+        self._second.leave()
 
 
 def publish_file(aside: Path, target: Path) -> None:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from isal import isal_zlib
 
-from zops_export.archive_packing import PackedPiece, deflated, member_header
+from zops_export.archive_packing import deflated, member_header
 from zops_export.drafts import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from zops_export.archive_packing import PackedPiece, Piece
     from zops_export.archive_sinks import ArchiveSink
 
 SUFFIX = ".tar.gz"
@@ -48,7 +49,7 @@ class ArchiveWriter:
         self._plain = 0
         self._waiting: list[tuple[str, int, PackedPiece]] = []
         self._waits = True
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._write(HEADER)
 
     def add(self, name: str, size: int, content: PackedPiece) -> None:
@@ -71,7 +72,7 @@ class ArchiveWriter:
         while self._waiting:
             self._add(*self._waiting.pop(0))
 
-    def _add(self, name: str, size: int, content: PackedPiece) -> None:
+    def _add(self, name: str, size: int, content: Piece) -> None:
         header = member_header(f"{self._top}/{name}", size)
         crc = isal_zlib.crc32_combine(isal_zlib.crc32(header), content.crc, content.plain)
         blocks = _chained(deflated(header), content.blocks())

@@ -14,7 +14,7 @@ from zops_export.export_flags import A_PATH, export_flags
 @click.command()
 @export_flags
 def export(**given: Any) -> Result:
-    """Write all of an organization's data to a folder or archive.
+    """Write all of an organization's data to a folder, archive or object store.
 
     The result is in Zulip's own export format, shows one moment of the database, and appears under
     its name only when it is whole. A server beside it need not be stopped. With --resume, files
@@ -25,6 +25,7 @@ def export(**given: Any) -> Result:
       zops export --realm acme
       zops export --realm acme --output /backup/acme.tar.gz
       zops export --realm id:3 --output /tmp/acme --public-only
+      zops export --realm acme --output s3://backups/acme.tar.gz
     """
     from zops_export.export_options import read_options
     from zops_export.exporting import export_realm

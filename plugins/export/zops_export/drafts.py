@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from zops_export.written_files import HashingFile, WrittenFile
@@ -56,10 +56,10 @@ class Draft(Protocol):
         """
         ...
 
-    def begin(self, placed: Callable[[str, Place], None], needed: Collection[str]) -> None:
+    def begin(self, placed: Callable[[str, Place], None], places: Mapping[str, Place]) -> None:
         """Say `placed` of each file that a later run will find, and where.
 
-        `needed` are the unfinished archives of earlier runs from which files may be taken up.
+        `places` are those of earlier runs, from which files may be taken up.
         """
         ...
 

@@ -21,6 +21,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 A_PATH = click.Path(path_type=Path, readable=False)
 
 
+class _Output(click.Path):
+    """A path, or the address of an object, which stays text."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:  # what click declares
+        return value if str(value).startswith("s3://") else super().convert(value, param, ctx)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
@@ -68,10 +77,16 @@ WHAT = (
 WHERE = (
     click.option(
         "--output",
-        type=A_PATH,
+        type=_Output(path_type=Path, readable=False),
         metavar="PATH",
-        help="A new folder, or an archive when it ends in .tar.gz; %{realm} and %{time} in it"
-        " stand for the subdomain and the time.  [default: an archive here, named by both]",
+        help="A new folder, an archive when it ends in .tar.gz, or an archive in an object store:"
+        " s3://bucket/key; %{realm} and %{time} in it stand for the subdomain and the time."
+        "  [default: an archive here, named by both]",
+    ),
+    click.option(
+        "--upload",
+        is_flag=True,
+        help="Put the archive where the server keeps exports, and show its address.",
     ),
 )
 

@@ -47,7 +47,7 @@ class ExportJournal(FileJournal):
         self._copies: dict[str, _Copy] = {}
         self._places: dict[str, Place] = {}
         super().__init__(home / JOURNAL, about)
-        draft.begin(self._placed, {place.archive for place in self._places.values()})
+        draft.begin(self._placed, dict(self._places))
 
     def _learn(self, line: Facts) -> None:
         super()._learn(line)

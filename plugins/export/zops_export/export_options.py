@@ -16,6 +16,7 @@ from zops_export.selection import Mode
 class ExportOptions:
     """What the command line asks for. `output` None: an archive here, named by realm and time.
 
+    Otherwise it is a path, or `s3://bucket/key`.
     `keep` is how many exports of its series are to be there in the end, `mark` where the mark of
     the last success is to be if not beside them; with one of them the export is verified.
     `extras` are names of what plugins do only when they are asked (`zops_export.extras`).
@@ -27,7 +28,8 @@ class ExportOptions:
     extras: tuple[str, ...] = ()
     privacy: Privacy = Privacy.SERVER
     allow_unusable: bool = False
-    output: Path | None = None
+    output: Path | str | None = None
+    upload: bool = False
     keep: int | None = None
     mark: OutputName | None = None
     threads: int = 1
@@ -80,6 +82,10 @@ def _require_name(options: ExportOptions) -> None:
             "--keep needs an --output with the time in its name, and not in that of its folder",
             hint="write %{time} in the name, or at least %Y, %m and %d",
         )
+    if options.upload or isinstance(options.output, str):
+        for flag, value in (("--keep", options.keep), ("--mark", options.mark)):
+            if value is not None:
+                raise UsageError(f"{flag} is for exports in a folder", hint="leave it out")
     if options.mark is not None and options.mark.times:
         raise UsageError("--mark takes no time: it is always the same file")
 

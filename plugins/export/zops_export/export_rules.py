@@ -15,8 +15,10 @@ OTHER_OUTPUT = "choose another place with --output"
 
 
 def target_is_free(values: Sequence[ExportRequest], context: Validation) -> Iterator[Problem]:
-    """Nothing stands where the export is to be."""
+    """Nothing stands where the export is to be. An object store is asked by the export itself."""
     for index, request in enumerate(values):
+        if "://" in request.target:
+            continue
         target = Path(request.target)
         try:
             taken = target.exists() or target.is_symlink()
@@ -29,8 +31,10 @@ def target_is_free(values: Sequence[ExportRequest], context: Validation) -> Iter
 
 
 def folder_is_there(values: Sequence[ExportRequest], context: Validation) -> Iterator[Problem]:
-    """There is a folder to put it in."""
+    """There is a folder to put it in. The one for uploads is made."""
     for index, request in enumerate(values):
+        if "://" in request.target or request.upload:
+            continue
         folder = Path(request.target).parent
         try:
             there = folder.is_dir()

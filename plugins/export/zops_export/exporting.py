@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,15 +18,13 @@ from zcore.stage_graph import StageGraph
 from zcore.stage_progress import stage_progress
 from zcore.stage_timing import timing_table
 from zcore.validation import require_valid
-from zops_export.archive_draft import local_archive
-from zops_export.archive_writing import SUFFIX
 from zops_export.backups import Backup
 from zops_export.claimed_folder import remove_leftovers
+from zops_export.destinations import Destination, destination
 from zops_export.expected_work import expected_work
 from zops_export.export_job import ExportJob
 from zops_export.export_journal import ExportJournal
 from zops_export.extras import chosen, require_known
-from zops_export.folder_draft import FolderDraft
 from zops_export.known_schema import known_schema
 from zops_export.manifest import write_manifest
 from zops_export.other_columns import not_exported, other_columns
@@ -65,13 +62,13 @@ def _export(context: Context, options: ExportOptions) -> Result:
             job = _prepare(context, options, rewrites, snapshot, reader)
         job.stages = graph.stages
         moment = datetime.now(UTC)
-        target = _target(options, job.realm, moment)
-        backup = Backup.of(options, job, target)
+        target = _destination(context, options, job.realm, moment)
+        backup = Backup.of(options, job, target.target)
         _check_request(context, options, job.realm, target)
         with snapshot.reader() as reader:
             require_usable(reader.connection, rewrites, job.selection)
             require_owner(reader.connection, job, allow_unusable=options.allow_unusable)
-        warn_root(context, target)
+        warn_root(context, target.target)
         if options.dry_run:
             return _plan(job, graph, target, backup)
         context.files  # noqa: B018  # refuses here when the place of the files is not known
@@ -122,15 +119,24 @@ def _prepare(
     return job
 
 
-def _target(options: ExportOptions, realm: Realm, moment: datetime) -> Path:
+def _destination(
+    context: Context, options: ExportOptions, realm: Realm, moment: datetime
+) -> Destination:
     """Where the export goes."""
     name = options.name.fill(realm.string_id, moment)
-    return Path(os.path.expanduser(name)).absolute()
+    output: Path | str | None = options.output
+    if output is not None:
+        output = name if isinstance(output, str) else Path(name)
+    return destination(context, realm, output, name, upload=options.upload, resume=options.resume)
 
 
-def _check_request(context: Context, options: ExportOptions, realm: Realm, target: Path) -> None:
+def _check_request(
+    context: Context, options: ExportOptions, realm: Realm, target: Destination
+) -> None:
     mode = options.mode.name.lower()
-    request = ExportRequest(realm.realm_id, realm.string_id, mode, str(target))
+    request = ExportRequest(
+        realm.realm_id, realm.string_id, mode, target.path, upload=options.upload
+    )
     require_valid(
         context,
         f"cannot export {realm.string_id!r}",
@@ -138,13 +144,16 @@ def _check_request(context: Context, options: ExportOptions, realm: Realm, targe
         realm_id=realm.realm_id,
         dry_run=options.dry_run,
     )
+    target.require_free()
 
 
 @contextmanager
-def _draft(job: ExportJob, options: ExportOptions, target: Path) -> Iterator[None]:
+def _draft(job: ExportJob, options: ExportOptions, target: Destination) -> Iterator[None]:
     """What the job writes to, while inside. When it fails, that goes, or stays for later."""
     if options.name.times:  # such an export cannot be resumed: its name is another each time
-        for path in remove_leftovers(target.parent, options.name.name.glob(job.realm.string_id)):
+        for path in remove_leftovers(
+            target.target.parent, options.name.name.glob(job.realm.string_id)
+        ):
             job.context.console.note(f"removed {path}, which an export that was killed had left")
     about = {
         "realm": job.realm.string_id,
@@ -152,15 +161,18 @@ def _draft(job: ExportJob, options: ExportOptions, target: Path) -> Iterator[Non
         "mode": job.selection.mode.label,
         "privacy": job.privacy.value,
     }
-    work = WorkFolder(target, resume=options.resume)
-    draft = _draft_in(work, job)
+    target.prepare()
+    work = WorkFolder(target.target, resume=options.resume)
+    draft = _draft_in(work, job, target, resume=options.resume)
     try:
         with closing(ExportJournal(work.home, draft, about, job.add_finding)) as journal:
             job.begin(draft, journal)
             yield
+        target.ended(published=True)
     except BaseException as error:
         if not options.resume:
             draft.remove()
+            target.ended(published=False)
             raise
         draft.leave()
         if not isinstance(error, Refused):
@@ -168,22 +180,20 @@ def _draft(job: ExportJob, options: ExportOptions, target: Path) -> Iterator[Non
         raise
 
 
-def _draft_in(work: WorkFolder, job: ExportJob) -> Draft:
+def _draft_in(work: WorkFolder, job: ExportJob, target: Destination, *, resume: bool) -> Draft:
     try:
-        if work.target.name.endswith(SUFFIX):
-            return local_archive(work, job.may_go_on)
-        return FolderDraft(work)
+        return target.draft(work, job.may_go_on, resume=resume)
     except BaseException:
         work.leave()
         raise
 
 
-def _result(job: ExportJob, target: Path, digest: str, seconds: float) -> Result:
+def _result(job: ExportJob, target: Destination, digest: str, seconds: float) -> Result:
     rows = job.rows_by_table()
     files = sum(counts.get("files", 0) for counts in _file_counts(job))
     data = {
-        "path": str(target),
-        "url": None,
+        "path": target.path,
+        "url": target.url,
         "realm": job.realm.string_id,
         "mode": job.selection.mode.label,
         "privacy": job.privacy.value,
@@ -196,7 +206,8 @@ def _result(job: ExportJob, target: Path, digest: str, seconds: float) -> Result
     }
     text = (
         f"exported {job.realm.string_id!r}: {sum(rows.values()):,} rows and {files:,} files,"
-        f" {job.draft.size / 1e6:,.1f} MB in {seconds:.1f} s\n{target}\nsha256 {digest}"
+        f" {job.draft.size / 1e6:,.1f} MB in {seconds:.1f} s\n{target.url or target.path}"
+        f"\nsha256 {digest}"
     )
     return Result(data, text, tuple(job.findings))
 
@@ -205,7 +216,7 @@ def _file_counts(job: ExportJob) -> list[dict[str, int]]:
     return [dict(report.counts) for report in job.reports if "bytes" in report.counts]
 
 
-def _plan(job: ExportJob, graph: StageGraph, target: Path, backup: Backup | None) -> Result:
+def _plan(job: ExportJob, graph: StageGraph, target: Destination, backup: Backup | None) -> Result:
     """What an export would take, counted in the snapshot; nothing is written."""
     from zcore.stage_plan import make_plan, plan_table
     from zops_export.counting import count_rows
@@ -215,7 +226,7 @@ def _plan(job: ExportJob, graph: StageGraph, target: Path, backup: Backup | None
     plan = make_plan(graph, job, job.context.plugins)
     data = {
         "dry_run": True,
-        "path": str(target),
+        "path": target.path,
         "realm": job.realm.string_id,
         "mode": job.selection.mode.label,
         "privacy": job.privacy.value,
@@ -228,7 +239,7 @@ def _plan(job: ExportJob, graph: StageGraph, target: Path, backup: Backup | None
         data["would_remove"] = [str(path) for path in surplus]
     rows = sum(job.expected_rows.values())
     lines = [
-        f"would export {job.realm.string_id!r}: {rows:,} rows to {target}",
+        f"would export {job.realm.string_id!r}: {rows:,} rows to {target.path}",
         plan_table(plan),
         "\n".join(job.rewrites.described()),
         *([f"would remove {path}" for path in surplus]),

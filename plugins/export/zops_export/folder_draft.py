@@ -17,7 +17,7 @@ from zops_export.work_folder import WorkFolder, sync
 from zops_export.written_files import HashingFile, WrittenFile, require_name, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from zops_export.drafts import KeptFile, Place
 
@@ -48,7 +48,7 @@ class FolderDraft:
         """Bytes in all files."""
         return sum(file.size for file in self.files.values())
 
-    def begin(self, placed: Callable[[str, Place], None], needed: Collection[str]) -> None:
+    def begin(self, placed: Callable[[str, Place], None], places: Mapping[str, Place]) -> None:
         """See `Draft.begin`: files in a folder are found by their names."""
 
     @contextmanager

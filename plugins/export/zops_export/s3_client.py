@@ -67,6 +67,7 @@ def _config(settings: Settings) -> Config:
         retries={"mode": "standard", "total_max_attempts": settings.s3_attempts or ATTEMPTS},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
+        signature_version="s3v4",  # of the addresses that are handed out, too
         request_checksum_calculation=checksums,
         response_checksum_validation=checksums,
         s3={"addressing_style": style},
