@@ -292,7 +292,7 @@ class TestTakingUp:
         files = {f"uploads/{number}": os.urandom(30_000 + number) for number in range(4)}
         left = local_archive(WorkFolder(tmp_path / "acme.tar.gz"), _go_on)
         places: dict[str, Place] = {}
-        left.begin(places.__setitem__, ())
+        left.begin(places.__setitem__, {})
         for name in ("realm.json", *files):
             _write(left, name, files.get(name, b"{}"))
         left.leave()
@@ -303,7 +303,7 @@ class TestTakingUp:
             spoilt.write(b"damaged")
 
         again = local_archive(WorkFolder(tmp_path / "acme.tar.gz", resume=True), _go_on)
-        again.begin(lambda _name, _place: None, {place.archive})
+        again.begin(lambda _name, _place: None, {"uploads/2": place})
         kept = {name: KeptFile(left.files[name], places[name]) for name in files}
         assert [again.has_kept(kept[name]) for name in files] == [True, True, False, True]
         _write(again, "realm.json", b"{}")
@@ -324,7 +324,7 @@ class TestTakingUp:
         _write(left, "realm.json", b"{}")
         left.leave()
         again = local_archive(WorkFolder(tmp_path / "acme.tar.gz", resume=True), _go_on)
-        again.begin(lambda _name, _place: None, ())
+        again.begin(lambda _name, _place: None, {})
         names = [path.name for path in (tmp_path / ".acme.tar.gz.partial").iterdir()]
         again.remove()
         assert names == ["archive-2"]

@@ -14,6 +14,7 @@ from zops_export.archive_packing import PackedPiece
 from zops_export.archive_sinks import FileSink
 from zops_export.archive_writing import SUFFIX, ArchiveWriter
 from zops_export.spools import READ_BYTES
+from zops_export.stored_blocks import is_packed_already
 from zops_export.written_files import HashingFile, WrittenFile, require_name, writing
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class ArchiveDraft:
     def open(self, name: str) -> Iterator[HashingFile]:
         """See `Draft.open`."""
         self._take_name(name)
-        with writing(f"{name} of the export"), _piece(self._work) as piece:
+        with writing(f"{name} of the export"), _piece(self._work, name) as piece:
             file = HashingFile(piece)
             yield file
             written = file.finish(name)
@@ -130,9 +131,9 @@ class ArchiveDraft:
 
 
 @contextmanager
-def _piece(work: WorkFolder) -> Iterator[PackedPiece]:
+def _piece(work: WorkFolder, name: str) -> Iterator[PackedPiece]:
     """A piece to write, which is forgotten when that fails."""
-    piece = PackedPiece(work.home)
+    piece = PackedPiece(work.home, stored=is_packed_already(name))
     with contextlib.ExitStack() as forgetting:
         forgetting.callback(piece.close)
         yield piece

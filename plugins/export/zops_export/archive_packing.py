@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 from isal import isal_zlib
 
 from zops_export.spools import Spool
+from zops_export.stored_blocks import StoredBlocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from zops_export.stored_blocks import Packer
 
 COMPRESSION_LEVEL = 2
 MEMORY_LEVEL = 2  # more memory makes nothing smaller
@@ -52,9 +55,9 @@ class PackedPiece:
     `crc` is the checksum of the `plain` bytes that it unpacks to; `size` how many it takes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Large pieces are kept in `folder`."""
-        self._packer = _packer()
+    def __init__(self, folder: Path, *, stored: bool = False) -> None:
+        """Large pieces are kept in `folder`. What is `stored` is not packed any more."""
+        self._packer: Packer = StoredBlocks() if stored else _packer()
         self._kept = Spool(folder, KEPT_IN_MEMORY)
         self.crc = 0
         self.plain = 0
