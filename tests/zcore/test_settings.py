@@ -234,6 +234,11 @@ class TestFile:
             "[server]\ntornado_ports = ['a']",
             "[server]\ntornado_ports = 9800",
             "[files]\nuploads = true",
+            "[files.s3]\naddressing_style = 'x'",
+            "[files.s3]\ntimeout = 0",
+            "[files.s3]\ntimeout = '60'",
+            "[files.s3]\nattempts = 1.5",
+            "[files.s3]\nattempts = true",
         ],
     )
     def test_values_have_their_types(self, text: str, load: Load, folder: Path) -> None:
@@ -242,8 +247,14 @@ class TestFile:
             load()
 
     def test_every_setting_can_be_given(self, load: Load, folder: Path) -> None:
-        values = {"server.tornado_ports": "[9800]", "plugins.disabled": "['x']"}
-        values["server.push_service"] = "true"
+        values = {
+            "server.tornado_ports": "[9800]",
+            "server.push_service": "true",
+            "plugins.disabled": "['x']",
+            "files.s3.addressing_style": "'virtual'",
+            "files.s3.timeout": "0.5",
+            "files.s3.attempts": "3",
+        }
         places = [setting.toml for setting in SETTINGS if setting.toml]
         lines = [f"{place} = {values.get(place, repr('/x'))}" for place in places]
         write(folder / "zops.toml", "\n".join(line for line in lines if "zulip" not in line))
