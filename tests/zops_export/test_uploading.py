@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import random
 import re
+import shutil
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +16,11 @@ import sqlalchemy as sa
 
 from tests.interop.comparing import differences_by_id
 from tests.interop.reading import WholeExport
+from tests.zops_export.conftest import ZopsHere
 from tests.zops_export.faulty_s3 import ALWAYS, Fault, FaultyS3
-from tests.zops_export.spoiling import assert_said_no, refuse
+from tests.zops_export.spoiling import Watched, assert_said_no, refuse
 from zcore.crash_points import CRASHED, VARIABLE
+from zcore.database import Database
 from zcore.schema.files import zerver_attachment as attachments
 from zops_export import s3_sink
 from zops_export.s3_destination import S3Destination
@@ -24,9 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.zops_export.conftest import ZopsHere
-    from tests.zops_export.spoiling import Watched
-    from zcore.database import Database
     from zcore.testing.commands import Zops
     from zcore.testing.s3 import S3Buckets
 
@@ -34,18 +36,44 @@ MB = 1 << 20
 SMALLEST_PARTS = 5 * MB
 
 
+@pytest.fixture(scope="module")
+def imported(sqlite_template: Path, light: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database that has the organization `acme`, and its uploads.
+
+    These are enough for three of the smallest parts.
+    """
+    folder = tmp_path_factory.mktemp("imported")
+    shutil.copyfile(sqlite_template, folder / "acme.db")
+    with contextlib.closing(Database.connect(f"sqlite:///{folder / 'acme.db'}")) as database:
+        zops = ZopsHere(folder)
+        zops.on(database)("import", "acme", light)
+        with database.read() as connection:
+            for path in connection.scalars(sa.select(attachments.c.path_id)):
+                noise = random.Random(path).randbytes(3 * MB)  # noqa: S311  # no secret
+                (zops.uploads / "files" / path).write_bytes(noise)
+    return folder
+
+
 @pytest.fixture
-def acme(
-    zops_here: ZopsHere, sqlite_database: Database, light: Path, monkeypatch: pytest.MonkeyPatch
-) -> ZopsHere:
-    """`zops_here` with the organization `acme`, with uploads for several of the smallest parts."""
+def database(imported: Path, tmp_path: Path) -> Iterator[Database]:
+    """A copy of that database; the uploads are beside it, to be replaced, not changed."""
+    shutil.copyfile(imported / "acme.db", tmp_path / "acme.db")
+    shutil.copytree(imported / "uploads", tmp_path / "uploads", copy_function=os.link)
+    with contextlib.closing(Database.connect(f"sqlite:///{tmp_path / 'acme.db'}")) as database:
+        yield database
+
+
+@pytest.fixture
+def acme(zops_here: ZopsHere, database: Database, monkeypatch: pytest.MonkeyPatch) -> ZopsHere:
+    """`zops` on the copy, in this process."""
     monkeypatch.setattr(s3_sink, "FIRST_PARTS", SMALLEST_PARTS)
-    zops_here.on(sqlite_database)("import", "acme", light)
-    with sqlite_database.read() as connection:
-        for path in connection.scalars(sa.select(attachments.c.path_id)):
-            noise = random.Random(path).randbytes(4 * MB)  # noqa: S311  # no secret
-            (zops_here.uploads / "files" / path).write_bytes(noise)
-    return zops_here
+    return zops_here.on(database)
+
+
+@pytest.fixture
+def watched(acme: ZopsHere, database: Database, tmp_path: Path) -> Watched:
+    """Sees what `acme` leaves behind."""
+    return Watched(database, acme.home, acme.uploads, tmp_path / "temporary")
 
 
 @pytest.fixture
@@ -106,7 +134,7 @@ def test_an_archive_is_streamed_to_an_object(
     assert (done["path"], done["url"]) == (f"s3://{bucket}/a/acme.tar.gz", None)
     assert s3.keys(bucket) == ["a/acme.tar.gz"]
     found = s3.client.head_object(Bucket=bucket, Key="a/acme.tar.gz")
-    assert found["ETag"].endswith('-4"')
+    assert found["ETag"].endswith('-3"')
     assert found["ContentType"] == "application/gzip"
     assert_nothing_left(acme, s3, bucket)
     assert_whole(acme, fetched(s3, bucket, "a/acme.tar.gz", tmp_path), done)
@@ -181,14 +209,14 @@ def test_an_upload_that_fails_leaves_nothing(
 # Going on ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("change", [None, "replaced", "removed"])
+@pytest.mark.parametrize("change", [None, "replaced"])
 def test_stored_parts_are_not_sent_again(
     change: str | None,
     acme: ZopsHere,
     bucket: str,
     s3: S3Buckets,
     faulty: FaultyS3,
-    sqlite_database: Database,
+    database: Database,
     tmp_path: Path,
 ) -> None:
     words = ("export", "-r", "acme", "--output", f"s3://{bucket}/acme.tar.gz", "--resume")
@@ -196,21 +224,19 @@ def test_stored_parts_are_not_sent_again(
     assert "kept" in acme(*words, exit_code=4).stderr
     assert set(parts_sent(faulty)) >= {1, 2, 3}
     faulty.faults.clear()
-    with sqlite_database.read() as connection:
+    with database.read() as connection:
         path = str(connection.scalar(sa.select(sa.func.min(attachments.c.path_id))))
-    if change == "replaced":
-        (acme.uploads / "files" / path).write_bytes(b"new" * MB)
-    elif change == "removed":
+    if change is not None:
         (acme.uploads / "files" / path).unlink()
-    done = acme("--json", *words, exit_code=5 if change == "removed" else 0).json()
+        (acme.uploads / "files" / path).write_bytes(b"new" * MB)
+    done = acme("--json", *words).json()
     assert bool({1, 2} & set(parts_sent(faulty))) == (change is not None)
     assert_nothing_left(acme, s3, bucket)
     archive = fetched(s3, bucket, "acme.tar.gz", tmp_path)
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == done["sha256"]
     assert acme("--json", "verify", archive).json()["problems"] == []
     found = WholeExport.read(archive).files.get(f"uploads/{path}")
-    expected = hashlib.sha256(b"new" * MB).hexdigest() if change == "replaced" else None
-    assert change is None or found == expected
+    assert change is None or found == hashlib.sha256(b"new" * MB).hexdigest()
 
 
 def test_the_upload_of_a_killed_export_ends(
@@ -249,13 +275,13 @@ def test_an_upload_with_a_copy(acme: ZopsHere, tmp_path: Path) -> None:
     assert done["path"] == str(copy)
     assert done["url"].endswith(f"/{path.parent.name}/copy.tar.gz")
     assert path.read_bytes() == copy.read_bytes()
-    assert_whole(acme, copy, done)
+    assert acme("--json", "verify", copy).json()["problems"] == []
 
 
 def test_an_upload_to_a_folder_that_fails_leaves_nothing(
-    acme: ZopsHere, sqlite_database: Database
+    acme: ZopsHere, database: Database
 ) -> None:
-    with sqlite_database.read() as connection:
+    with database.read() as connection:
         path = connection.scalar(sa.select(sa.func.max(attachments.c.path_id)))
     (acme.uploads / "files" / str(path)).unlink()
     acme("export", "-r", "acme", "--upload", "--on-missing-file", "fail", exit_code=1)
