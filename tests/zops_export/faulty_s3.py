@@ -97,6 +97,8 @@ class FaultyS3:
         status = {"error": 500, "not implemented": 501}.get(how)
         if status is None:
             status, headers, content = self._forward(request, body)
+        if how == "stall" and not content:
+            self._ended.wait(STOPS_WAITING)
         if how == "lost":
             request.close_connection = True
             return

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
 from tests.interop.reading import WholeExport
-from tests.zops_export.faulty_s3 import ALWAYS, Fault, FaultyS3
+from tests.zops_export.faulty_s3 import ALWAYS, STOPS_WAITING, Fault, FaultyS3
 from tests.zops_export.spoiling import Watched, assert_said_no
 from zcore.schema import tables
 from zcore.schema.files import zerver_attachment as attachments
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 
     from tests.zops_export.conftest import ZopsHere
     from zcore.database import Database
+    from zcore.testing.commands import Zops
     from zcore.testing.s3 import S3Buckets
 
+SECONDS = 60
 Findings = list[tuple[str, str]]
 
 
@@ -260,6 +264,31 @@ def test_a_store_that_is_gone_ends_the_export(
         done = in_s3("export", "-r", "acme", "--output", target, exit_code=4)
     assert_said_no(done.stderr, about="bucket")
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("to_s3", [False, True])
+def test_a_store_that_stalls_does_not_keep_an_export_from_stopping(
+    to_s3: bool, zops: Zops, in_s3: ZopsHere, faulty: FaultyS3, s3: S3Buckets, tmp_path: Path
+) -> None:
+    """It would wait for as long as the settings say."""
+    s3.write_settings(tmp_path / "zops.toml", endpoint_url=faulty.url)
+    method, where = ("PUT", s3.exports) if to_s3 else ("GET", "/emoji/images/")
+    faulty.faults.append(Fault("stall", where, method, times=ALWAYS))
+    target = tmp_path / "out" / "acme.tar.gz"
+    target.parent.mkdir()
+    output = f"s3://{s3.exports}/acme.tar.gz" if to_s3 else target
+    zops.environment = dict(in_s3.environment)
+    process = zops.start("export", "-r", "acme", "--output", output)
+    end = time.monotonic() + SECONDS
+    while faulty.faults[0].times == ALWAYS:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=STOPS_WAITING / 2)
+    assert process.returncode == 130, stderr
+    assert list(target.parent.iterdir()) == s3.keys(s3.exports) == []
+    assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=s3.exports)
 
 
 def test_records_say_what_the_store_keeps(

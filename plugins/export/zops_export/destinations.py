@@ -16,6 +16,7 @@ from zops_export.archive_sinks import FileSink, TeeSink
 from zops_export.archive_writing import SUFFIX, ArchiveWriter
 from zops_export.claimed_folder import remove_leftovers
 from zops_export.folder_draft import FolderDraft
+from zops_export.ordered_work import waiting_for
 from zops_export.written_files import writing
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _upload(
     if path is not None and not path.name.endswith(SUFFIX):
         raise UsageError(f"what is uploaded is an archive: let --output end in {SUFFIX}")
     name = name if path is None else path.name
-    store = context.files.avatars
+    store = waiting_for(lambda: context.files.avatars, context.stop.check)
     if isinstance(store, LocalStore):
         key = f"exports/{realm.realm_id}/{upload_token()}/{name}"
         host = realm_url(realm.string_id, context.settings.external_host) or ""

@@ -27,6 +27,7 @@ from zops_export.export_journal import ExportJournal
 from zops_export.extras import chosen, require_known
 from zops_export.known_schema import known_schema
 from zops_export.manifest import write_manifest
+from zops_export.ordered_work import waiting_for
 from zops_export.other_columns import not_exported, other_columns
 from zops_export.owners import warn_root
 from zops_export.privacy import Privacy, strictly
@@ -71,7 +72,8 @@ def _export(context: Context, options: ExportOptions) -> Result:
         warn_root(context, target.target)
         if options.dry_run:
             return _plan(job, graph, target, backup)
-        context.files  # noqa: B018  # refuses here when the place of the files is not known
+        # Refuses here when the place of the files is not known.
+        waiting_for(lambda: context.files, context.stop.check)
         with _draft(job, options, target):
             label = f"exporting {job.realm.string_id!r}"
             expected = partial(expected_work, job)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from zcore.schema import tables
 from zops_export.file_copying import MISSING, Copied, Copier, Lost, report_lost
 from zops_export.file_records import RecordsFile, file_record, object_record, sorted_files
+from zops_export.ordered_work import waiting_for
 from zops_export.selection import SYSTEM_BOT_REALM, attachments, users
 
 if TYPE_CHECKING:
@@ -197,7 +198,8 @@ def copy_realm_icons(job: ExportJob) -> dict[str, int]:
 def _icons(job: ExportJob) -> Iterator[tuple[str, str]]:
     """The path in the export and the key of each; servers record them in two ways."""
     realm_id = job.realm.realm_id
-    for file in job.files.avatars.list(f"{realm_id}/realm"):
+    store = job.files.avatars
+    for file in waiting_for(lambda: list(store.list(f"{realm_id}/realm")), job.may_go_on):
         name = PurePosixPath(file.key).name
         if file.key == f"{realm_id}/realm/{name}":
             yield file.key if file.bucket else f"{realm_id}/{name}", file.key

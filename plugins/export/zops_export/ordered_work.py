@@ -1,4 +1,4 @@
-"""The same work on many things, several at a time, with the results in the order of the things."""
+"""Work that waits for others: on many things at a time, and so that waiting can be ended."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import queue
 import threading
 from collections import deque
 from concurrent.futures import Future, wait
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -16,6 +17,26 @@ Outcome = TypeVar("Outcome")
 
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_STOP = 1.5
+
+
+def waiting_for(call: Callable[[], Outcome], may_go_on: Callable[[], None]) -> Outcome:
+    """What `call` gives, or raises, unless `may_go_on` raises before: it is asked all the time.
+
+    The call goes on then, in a thread that ends with the process.
+    """
+    future: Future[Outcome] = Future()
+    task = partial(_settle, future, call)
+    threading.Thread(target=task, name="zops-call", daemon=True).start()
+    while not wait([future], SECONDS_BETWEEN_LOOKS).done:
+        may_go_on()
+    return future.result()
+
+
+def _settle(future: Future[Outcome], call: Callable[[], Outcome]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as error:  # noqa: BLE001 # raised where the result is taken
+        future.set_exception(error)
 
 
 class OrderedWork(Generic[Thing, Outcome]):
@@ -73,10 +94,7 @@ class OrderedWork(Generic[Thing, Outcome]):
             thing, future = task
             if self.stopped.is_set():
                 continue
-            try:
-                future.set_result(self._work(thing))
-            except BaseException as error:  # noqa: BLE001 # raised where the result is taken
-                future.set_exception(error)
+            _settle(future, partial(self._work, thing))
 
     def _stop(self) -> None:
         self.stopped.set()

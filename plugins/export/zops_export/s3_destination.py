@@ -14,6 +14,7 @@ from zops_export.archive_sinks import FileSink, TeeSink
 from zops_export.archive_writing import SUFFIX, ArchiveWriter
 from zops_export.destinations import SCHEME, Destination
 from zops_export.files_first import FilesFirstDraft
+from zops_export.ordered_work import waiting_for
 from zops_export.s3_client import connect
 from zops_export.s3_errors import explained
 from zops_export.s3_multipart import find_object
@@ -62,7 +63,10 @@ class S3Destination(Destination):
 
     def require_free(self) -> None:
         """See `Destination.require_free`."""
-        if find_object(self._client, self._bucket, self._key) is not None:
+        found = waiting_for(
+            lambda: find_object(self._client, self._bucket, self._key), self._context.stop.check
+        )
+        if found is not None:
             place = f"{SCHEME}{self._bucket}/{self._key}"
             raise Refused(
                 f"{place} is already there",
@@ -107,7 +111,7 @@ class S3Destination(Destination):
         upload = journal.upload(self._client)
         if upload is not None:
             try:
-                upload.abort()
+                waiting_for(upload.abort, self._context.stop.check)
             except ZopsError as error:
                 self._context.console.warn(f"an unfinished upload is left: {error.message}")
             journal.forget()

@@ -129,8 +129,10 @@ class MultipartUpload:
             if _code(error) not in GONE:
                 raise
 
-    def delete(self) -> None:
-        """Delete the object that appeared."""
+    def delete_own(self) -> None:
+        """Delete the object, if it is there and this upload made it."""
+        if not self._is_there():
+            return
         with explained(self._client, self._failure):
             self._client.delete_object(**self._place)
 

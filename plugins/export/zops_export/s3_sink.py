@@ -8,6 +8,7 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from zcore import Failed, Interrupted, ZopsError
+from zops_export.ordered_work import waiting_for
 from zops_export.s3_multipart import MultipartUpload, Part
 from zops_export.written_files import writing
 
@@ -56,7 +57,10 @@ class S3Sink:
         self._may_go_on = may_go_on
         self._warn = warn
         self._kept: dict[int, Part] = {}
-        self._upload = self._found(client, bucket, key) or self._begun(client, bucket, key)
+        self._upload = waiting_for(
+            lambda: self._found(client, bucket, key) or self._begun(client, bucket, key), may_go_on
+        )
+        self._may_be_there = False
         self._parts: dict[int, Part] = {}
         self._number = 0
         self._room = threading.Semaphore(AT_ONCE)
@@ -149,7 +153,8 @@ class S3Sink:
         for _ in range(AT_ONCE):
             self._wait_for_room()
         self._may_go_on()
-        self._upload.complete(self._parts)
+        self._may_be_there = True
+        waiting_for(lambda: self._upload.complete(self._parts), self._may_go_on)
         self._journal.forget()
 
     def abort(self) -> None:
@@ -164,6 +169,8 @@ class S3Sink:
     def _abort(self) -> None:
         try:
             self._upload.abort()
+            if self._may_be_there:
+                self._upload.delete_own()
             self._journal.forget()
         except ZopsError as error:
             self._warn(f"parts of the archive may be left in the object store: {error.message}")
@@ -187,4 +194,4 @@ class S3Sink:
 
     def take_back(self) -> None:
         """Delete what was finished."""
-        self._upload.delete()
+        self._upload.delete_own()
