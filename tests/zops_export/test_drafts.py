@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import shutil
 import stat
 import subprocess
@@ -18,10 +19,10 @@ from zops_export.archive_draft import local_archive
 from zops_export.archive_packing import KEPT_IN_MEMORY
 from zops_export.archive_reading import read_members
 from zops_export.archive_sinks import publish_file
-from zops_export.archive_writing import MOST_WAITING
 from zops_export.drafts import KeptFile, Place
 from zops_export.folder_draft import FolderDraft
 from zops_export.manifest import MANIFEST
+from zops_export.waiting_room import MOST_IN_MEMORY
 from zops_export.work_folder import WorkFolder
 from zops_export.written_files import BUFFER_BYTES, WrittenFile
 
@@ -236,7 +237,7 @@ class TestArchive:
     def test_many_files_wait_on_the_disk(self, archive: ArchiveDraft, tmp_path: Path) -> None:
         size = KEPT_IN_MEMORY // 2
         files = {
-            f"uploads/{number}": os.urandom(size) for number in range(MOST_WAITING // size + 3)
+            f"uploads/{number}": os.urandom(size) for number in range(MOST_IN_MEMORY // size + 3)
         }
         for name, content in files.items():
             _write(archive, name, content)
@@ -277,6 +278,24 @@ class TestArchive:
             _write(archive, "realm.json", b"{}")
         archive.remove()
         assert [*tmp_path.iterdir()] == []
+
+    def test_more_may_wait_than_files_can_be_open(
+        self, archive: ArchiveDraft, tmp_path: Path
+    ) -> None:
+        content = os.urandom(MOST_IN_MEMORY // 100)
+        names = [f"uploads/{number}" for number in range(400)]
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+        try:
+            for name in names:
+                _write(archive, name, content)
+            _write(archive, "realm.json", b"{}")
+            archive.publish()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        found = _contents(tmp_path / "acme.tar.gz")
+        assert list(found) == [f"acme/{name}" for name in ("realm.json", *names)]
+        assert all(found[f"acme/{name}"] == content for name in names)
 
     def test_never_replaces_anything(self, archive: ArchiveDraft, tmp_path: Path) -> None:
         _write(archive, "realm.json", b"{}")

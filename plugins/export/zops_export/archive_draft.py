@@ -144,7 +144,7 @@ def local_archive(work: WorkFolder, may_go_on: Callable[[], None]) -> ArchiveDra
     """The draft of an archive that is to be a file beside the work folder."""
     sink = FileSink(unfinished_archive(work), work.target)
     top = work.target.name.removesuffix(SUFFIX)
-    return ArchiveDraft(work, sink, ArchiveWriter(sink, top, may_go_on))
+    return ArchiveDraft(work, sink, ArchiveWriter(sink, top, may_go_on, work.home))
 
 
 def unfinished_archive(work: WorkFolder) -> Path:

@@ -82,10 +82,6 @@ class PackedPiece:
         self._kept.write(packed)
         self.size += len(packed)
 
-    def put_on_disk(self) -> None:
-        """Take no more memory."""
-        self._kept.put_on_disk()
-
     def blocks(self) -> Iterator[bytes]:
         """What it is packed, in blocks."""
         return self._kept.blocks()

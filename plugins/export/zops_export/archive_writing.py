@@ -15,18 +15,19 @@ from isal import isal_zlib
 
 from zops_export.archive_packing import deflated, member_header
 from zops_export.drafts import Place
+from zops_export.waiting_room import WaitingRoom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
-    from zops_export.archive_packing import PackedPiece, Piece
+    from zops_export.archive_packing import Piece
     from zops_export.archive_sinks import ArchiveSink
 
 SUFFIX = ".tar.gz"
 FIRST = "realm.json"
 """The member that a reader wants first: who it is all about."""
 
-MOST_WAITING = 8 << 20  # bytes in memory that wait for it
 HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # gzip; no name, no time, no system
 LAST_BLOCK = b"\x03\x00"  # of a deflated stream: an empty one
 END = bytes(tarfile.RECORDSIZE)
@@ -38,7 +39,10 @@ class ArchiveWriter:
     Used by several threads. Whatever is finished before `FIRST` waits for it.
     """
 
-    def __init__(self, sink: ArchiveSink, top: str, may_go_on: Callable[[], None]) -> None:
+    def __init__(
+        self, sink: ArchiveSink, top: str, may_go_on: Callable[[], None], folder: Path
+    ) -> None:
+        """What waits does so in `folder`, when it is much."""
         self.placed: Callable[[str, Place], None] = lambda _name, _place: None
         self.size = 0
         self._sink = sink
@@ -47,30 +51,24 @@ class ArchiveWriter:
         self._hash = hashlib.sha256()
         self._crc = 0
         self._plain = 0
-        self._waiting: list[tuple[str, int, PackedPiece]] = []
+        self._waiting = WaitingRoom(folder)
         self._waits = True
         self._lock = threading.RLock()
         self._write(HEADER)
 
-    def add(self, name: str, size: int, content: PackedPiece) -> None:
+    def add(self, name: str, size: int, content: Piece) -> None:
         """Append a file of `size` bytes, now or when it is its turn; `content` is closed then."""
         with self._lock:
             if name != FIRST and self._waits:
-                self._wait(name, size, content)
+                self._waiting.take(name, size, content)
                 return
             self._add(name, size, content)
             self._add_waiting()
 
-    def _wait(self, name: str, size: int, content: PackedPiece) -> None:
-        self._waiting.append((name, size, content))
-        if sum(piece.size for _, _, piece in self._waiting) > MOST_WAITING:
-            for _, _, piece in self._waiting:
-                piece.put_on_disk()
-
     def _add_waiting(self) -> None:
         self._waits = False
-        while self._waiting:
-            self._add(*self._waiting.pop(0))
+        for name, size, content in self._waiting.leave():
+            self._add(name, size, content)
 
     def _add(self, name: str, size: int, content: Piece) -> None:
         header = member_header(f"{self._top}/{name}", size)
@@ -108,13 +106,13 @@ class ArchiveWriter:
             self._append([deflated(END)], isal_zlib.crc32(END), len(END))
             trailer = self._crc.to_bytes(4, "little") + (self._plain % 2**32).to_bytes(4, "little")
             self._write(LAST_BLOCK + trailer)
+            self._waiting.close()
         return self._hash.hexdigest()
 
     def close(self) -> None:
         """Forget what still waits."""
         with self._lock:
-            for _, _, piece in self._waiting:
-                piece.close()
+            self._waiting.close()
 
 
 def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -98,7 +98,7 @@ class FolderUpload(Destination):
         uploaded = _Copy(self._uploaded.with_name(UNFINISHED), self._uploaded)
         sink = TeeSink(FileSink(unfinished_archive(work), self.target), uploaded, keep=True)
         top = self.target.name.removesuffix(SUFFIX)
-        return ArchiveDraft(work, sink, ArchiveWriter(sink, top, may_go_on))
+        return ArchiveDraft(work, sink, ArchiveWriter(sink, top, may_go_on, work.home))
 
     def ended(self, *, published: bool) -> None:
         """See `Destination.ended`."""

@@ -6,18 +6,16 @@ the same, byte for byte, and parts of it that an object store has need not be se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from zops_export.archive_draft import ArchiveDraft
 from zops_export.archive_writing import ArchiveWriter
 from zops_export.export_layout import FILE_FOLDERS, RECORDS
-from zops_export.spools import READ_BYTES
+from zops_export.waiting_room import WaitingRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from zops_export.archive_packing import Piece
@@ -45,18 +43,18 @@ class FilesFirstDraft(ArchiveDraft):
 class FilesFirstWriter(ArchiveWriter):
     """An `ArchiveWriter` that repeats what an earlier run wrote, as far as that is taken up.
 
-    What is finished before its turn waits in a file in `folder`: rows until the end, and copied
-    files until all those are there that the earlier run had.
+    What is finished before its turn waits: rows until the end, and copied files until all those
+    are there that the earlier run had.
     """
 
     def __init__(
         self, sink: ArchiveSink, top: str, may_go_on: Callable[[], None], folder: Path
     ) -> None:
-        super().__init__(sink, top, may_go_on)
+        super().__init__(sink, top, may_go_on, folder)
         self._earlier: dict[str, None] = {}
         self._ready: dict[str, Callable[[], None]] = {}
-        self._files = _WaitingRoom(folder)
-        self._rows = _WaitingRoom(folder)
+        self._files = WaitingRoom(folder)
+        self._rows = WaitingRoom(folder)
 
     def repeat(self, places: Mapping[str, Place]) -> None:
         """Expect the copied files that stand at these places, those of the last archive first."""
@@ -90,7 +88,7 @@ class FilesFirstWriter(ArchiveWriter):
         if not self._earlier:
             self._let_out(self._files)
 
-    def _let_out(self, room: _WaitingRoom) -> None:
+    def _let_out(self, room: WaitingRoom) -> None:
         for name, size, content in room.leave():
             self._add(name, size, content)
 
@@ -121,53 +119,3 @@ def _is_copied(name: str) -> bool:
 def _number(place: Place) -> int:
     """Archives of later runs have higher numbers."""
     return int(place.archive.rpartition("-")[2])
-
-
-@dataclass(frozen=True, slots=True)
-class _WaitingPiece:
-    """See `zops_export.archive_packing.Piece`."""
-
-    room: BinaryIO
-    start: int
-    size: int
-    crc: int
-    plain: int
-
-    def blocks(self) -> Iterator[bytes]:
-        self.room.seek(self.start)
-        left = self.size
-        while left:
-            block = self.room.read(min(READ_BYTES, left))
-            left -= len(block)
-            yield block
-
-    def close(self) -> None:
-        """It is there until all of them have left."""
-
-
-class _WaitingRoom:
-    """Pieces that wait for their turn, in one nameless file: there may be very many."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file: BinaryIO = TemporaryFile(dir=folder)  # noqa: SIM115 # see `close`
-        self._waiting: list[tuple[str, int, _WaitingPiece]] = []
-
-    def take(self, name: str, size: int, piece: Piece) -> None:
-        """Let a piece wait."""
-        start = self._file.seek(0, 2)
-        for block in piece.blocks():
-            self._file.write(block)
-        waiting = _WaitingPiece(self._file, start, piece.size, piece.crc, piece.plain)
-        self._waiting.append((name, size, waiting))
-        piece.close()
-
-    def leave(self) -> Iterator[tuple[str, int, Piece]]:
-        """All that wait, in order of their coming; none do then."""
-        if self._waiting:
-            yield from self._waiting
-            self._waiting.clear()
-            self._file.truncate(0)
-
-    def close(self) -> None:
-        """Forget what waits."""
-        self._file.close()

@@ -86,10 +86,10 @@ class S3Destination(Destination):
         top = self._key.rpartition("/")[2].removesuffix(SUFFIX)
         keep = self._output is not None
         if not resume and not keep:
-            return ArchiveDraft(work, sent, ArchiveWriter(sent, top, may_go_on))
+            return ArchiveDraft(work, sent, ArchiveWriter(sent, top, may_go_on, work.home))
         sink = TeeSink(FileSink(unfinished_archive(work), self.target), sent, keep=keep)
         if not resume:
-            return ArchiveDraft(work, sink, ArchiveWriter(sink, top, may_go_on))
+            return ArchiveDraft(work, sink, ArchiveWriter(sink, top, may_go_on, work.home))
         return FilesFirstDraft(work, sink, top, may_go_on)
 
     def _sink(self, work: WorkFolder, may_go_on: Callable[[], None], *, resume: bool) -> S3Sink:
