@@ -123,7 +123,7 @@ def test_a_killed_export_is_gone_on_with(
     """Files that were copied are taken up, if they are what they were; rows are those of now."""
     first, second, third, *_ = uploads(database)
     output = out / "acme"
-    left = kill(acme, output, f"copied:{third}", "--threads", "1")
+    left = kill(acme, output, "stage-done:uploads", "--threads", "1")
     numbers = {name: (left / "export" / name).stat().st_ino for name in (first, second, third)}
     (left / "export" / second).write_bytes(b"damaged")
     rename_users(database)
