@@ -34,6 +34,8 @@ from zcore.schema.users import zerver_userprofile
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zcore.organizations.lookup import Realm
+
 INTERNAL_REALM_NAME = "System bot realm"
 CLIENTS = ("Internal", "website", "ZulipMobile", "ZulipElectron")
 
@@ -64,6 +66,17 @@ def ensure_internal_realm(connection: sa.Connection) -> InternalRealm:
             hint="is it a Zulip server's database? start the server once, which makes it",
         )
     return found
+
+
+def refuse_internal_realm(connection: sa.Connection, realm: Realm) -> None:
+    """Raise `Refused` for the organization of the server's own bots, which nobody may change."""
+    internal = find_internal_realm(connection)
+    if realm.string_id == INTERNAL_REALM or (internal and internal.realm_id == realm.realm_id):
+        raise Refused(
+            f"{realm.string_id!r} is for the server's own bots, and stays as it is",
+            code="internal-realm",
+            hint="'zops realm list' shows the other organizations",
+        )
 
 
 def find_internal_realm(connection: sa.Connection) -> InternalRealm | None:

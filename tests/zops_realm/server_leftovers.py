@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from tests.zops_realm.sessions_of_django import log_in
+from tests.sessions_of_django import log_in
 
 if TYPE_CHECKING:
     from zcore.database import Database

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from tests.sessions_of_django import log_in, sessions
 from tests.zops_realm.normalized_rows import all_rows
 from tests.zops_realm.realm_state import audit, insert, realm_row, rows
-from tests.zops_realm.sessions_of_django import log_in, sessions
 from zcore import Refused
 from zcore.organizations.lookup import find_realm
 from zcore.schema.users import zerver_userprofile

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from tests.sessions_of_django import sessions
 from tests.zops_realm.server_leftovers import CLEARED, leave_rows
-from tests.zops_realm.sessions_of_django import sessions
 from zcore.database import Database
 from zops_realm.catalogue import read_catalogue
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.sessions_of_django import log_in, sessions
 from tests.zops_realm.normalized_rows import added, all_rows, changed, normalized
 from tests.zops_realm.realm_state import audit, realm_row, rows
-from tests.zops_realm.sessions_of_django import log_in, sessions
 from zcore.testing.plugins import hooks
 from zops_realm.realm_subdomain import SubdomainRequest, run
 

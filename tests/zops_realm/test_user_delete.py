@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from tests.sessions_of_django import log_in
 from tests.zops_realm.normalized_rows import all_rows
-from tests.zops_realm.sessions_of_django import log_in
 from zcore.organizations.inserts import insert_returning_id, insert_rows
 from zcore.schema import tables
 from zcore.testing.plugins import hooks

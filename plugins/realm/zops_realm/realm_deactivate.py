@@ -7,20 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
-
 from zcore import Change, Context, Refused, Result
 from zcore.crash_points import crash_point
-from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
-from zcore.organizations.codes import DEACTIVATION_REASONS, AuditEvent
-from zcore.schema.queues import zerver_scheduledemail, zerver_scheduledemail_users
-from zcore.schema.users import zerver_userprofile
+from zcore.organizations.closing import close_realm, set_realm_columns
+from zcore.organizations.codes import DEACTIVATION_REASONS
 from zops_realm.deactivation_mails import mail_owners, require_worker
-from zops_realm.realm_target import changing_realm, looking_at_realm, set_realm_columns
-from zops_realm.sessions import end_sessions
+from zops_realm.realm_target import changing_realm, looking_at_realm
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import sqlalchemy as sa
 
     from zcore.organizations.lookup import Realm
     from zops_realm.changing import Work
@@ -74,30 +71,9 @@ def run(context: Context, request: DeactivationRequest) -> Result:
 
 def _deactivate(work: Work, realm: Realm, reason: str) -> None:
     """Deactivate the organization, log everybody out, and have plugins told."""
-    write_deactivation(work, realm.realm_id, reason)
-    ended = end_sessions(work.connection, users_of(work.connection, realm.realm_id))
-    details = {"session_keys": ended}
+    closed = close_realm(work.connection, realm.realm_id, reason, work.now)
+    details = {"session_keys": list(closed.session_keys)}
     work.changed(Change("realm.deactivated", realm.realm_id, realm.string_id, details=details))
-
-
-def write_deactivation(work: Work, realm_id: int, reason: str) -> None:
-    """Write that an active organization is deactivated, for `reason`; its users stay active."""
-    set_realm_columns(work.connection, realm_id, deactivated=True)
-    counts = role_counts(work.connection, realm_id)
-    entry = AuditEntry(
-        event_type=AuditEvent.REALM_DEACTIVATED,
-        realm_id=realm_id,
-        event_time=work.now,
-        extra_data={**counts, "deactivation_reason": reason},
-    )
-    write_audit_entries(work.connection, [entry])
-    _drop_scheduled_emails(work.connection, realm_id)
-
-
-def users_of(connection: sa.Connection, realm_id: int) -> set[int]:
-    """The ids of all accounts of an organization."""
-    users = zerver_userprofile.c
-    return set(connection.scalars(sa.select(users.id).where(users.realm_id == realm_id)))
 
 
 def redirect(connection: sa.Connection, realm_id: int, url: str) -> None:
@@ -151,13 +127,6 @@ def _delete_at_once(work: Work, realm: Realm) -> None:
     """Have the server delete what people wrote now; it does so daily, where nobody asks."""
     event = {"type": "scrub_deactivated_realm", "realm_id": realm.realm_id}
     work.publish("deferred_work", event)
-
-
-def _drop_scheduled_emails(connection: sa.Connection, realm_id: int) -> None:
-    emails, links = zerver_scheduledemail, zerver_scheduledemail_users
-    of_realm = sa.select(emails.c.id).where(emails.c.realm_id == realm_id)
-    connection.execute(sa.delete(links).where(links.c.scheduledemail_id.in_(of_realm)))
-    connection.execute(sa.delete(emails).where(emails.c.realm_id == realm_id))
 
 
 def _report(

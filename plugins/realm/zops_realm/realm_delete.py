@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from zcore import Change, Context, Finding, Refused, Result, ZopsError
 from zcore.crash_points import crash_point
+from zcore.organizations.closing import users_of
+from zcore.organizations.sessions import end_sessions, sessions_of
 from zcore.schema.users import zerver_userprofile
-from zops_realm.realm_deactivate import users_of
 from zops_realm.realm_files import RealmFiles, find_files
 from zops_realm.realm_removal import Counts, count_rows, delete_rows
 from zops_realm.realm_target import changing_realm, looking_at_realm
-from zops_realm.sessions import end_sessions, sessions_of
 
 if TYPE_CHECKING:
     from zcore.organizations.lookup import Realm

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore import Change, Context, Refused, Result
-from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
-from zcore.organizations.codes import AuditEvent
+from zcore.organizations.closing import reopen_realm
 from zcore.schema.users import zerver_userprofile
-from zops_realm.realm_target import changing_realm, looking_at_realm, set_realm_columns
+from zops_realm.realm_target import changing_realm, looking_at_realm
 
 if TYPE_CHECKING:
     from zcore.organizations.lookup import Realm
@@ -47,16 +46,7 @@ def _require_possible(connection: sa.Connection, realm: Realm) -> None:
 
 
 def _write(work: Work, realm: Realm) -> None:
-    set_realm_columns(
-        work.connection, realm.realm_id, deactivated=False, scheduled_deletion_date=None
-    )
-    entry = AuditEntry(
-        event_type=AuditEvent.REALM_REACTIVATED,
-        realm_id=realm.realm_id,
-        event_time=work.now,
-        extra_data=role_counts(work.connection, realm.realm_id),
-    )
-    write_audit_entries(work.connection, [entry])
+    reopen_realm(work.connection, realm.realm_id, work.now)
     work.changed(Change("realm.reactivated", realm.realm_id, realm.string_id))
 
 

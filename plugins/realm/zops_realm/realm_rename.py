@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from zcore import Change, Context, Result
 from zcore.organizations.audit import AuditEntry, write_audit_entries
+from zcore.organizations.closing import set_realm_columns
 from zcore.organizations.codes import AUDIT_NEW_VALUE, AUDIT_OLD_VALUE, AuditEvent
 from zcore.validation import require_valid
-from zops_realm.realm_target import changing_realm, looking_at_realm, set_realm_columns
+from zops_realm.realm_target import changing_realm, looking_at_realm
 
 if TYPE_CHECKING:
     from zcore.organizations.lookup import Realm

@@ -10,15 +10,16 @@ import sqlalchemy as sa
 from zcore import Change, Context, Refused, Result, ZopsError
 from zcore.crash_points import crash_point
 from zcore.organizations.audit import AuditEntry, write_audit_entries
+from zcore.organizations.closing import close_realm, set_realm_columns, users_of
 from zcore.organizations.codes import AuditEvent
 from zcore.organizations.hosts import realm_url
+from zcore.organizations.sessions import end_sessions
 from zcore.schema.realms import zerver_realm
 from zcore.validation import require_valid
 from zops_realm.auth_methods import known_backends
 from zops_realm.empty_realm import EmptyRealm, insert_empty_realm
-from zops_realm.realm_deactivate import redirect, require_url, users_of, write_deactivation
-from zops_realm.realm_target import changing_realm, looking_at_realm, set_realm_columns
-from zops_realm.sessions import end_sessions
+from zops_realm.realm_deactivate import redirect, require_url
+from zops_realm.realm_target import changing_realm, looking_at_realm
 
 if TYPE_CHECKING:
     from zcore.organizations.lookup import Realm
@@ -135,7 +136,7 @@ def _leave_placeholder(work: Work, realm: Realm, url: str) -> int:
     empty = EmptyRealm(realm.name, realm.string_id, names)
     placeholder, _ = insert_empty_realm(work.connection, empty, work.now)
     work.changed(Change("realm.created", placeholder.realm_id, realm.string_id))
-    write_deactivation(work, placeholder.realm_id, REASON)
+    close_realm(work.connection, placeholder.realm_id, REASON, work.now)
     redirect(work.connection, placeholder.realm_id, url)
     return placeholder.realm_id
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from zcore import Refused
-from zcore.internal_realm import find_internal_realm
-from zcore.organizations.codes import INTERNAL_REALM
+from zcore.internal_realm import refuse_internal_realm
+from zcore.organizations.closing import lock_realm
 from zcore.organizations.lookup import Realm, describe, find_realm
-from zcore.schema.realms import zerver_realm
 from zops_realm.changing import Work, changing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import sqlalchemy as sa
 
     from zcore import Context
 
@@ -35,7 +34,7 @@ def looking_at_realm(context: Context, reference: str) -> Iterator[tuple[sa.Conn
         )
     with database.read() as connection:
         realm = find_realm(connection, reference)
-        _refuse_internal(connection, realm)
+        refuse_internal_realm(connection, realm)
         yield connection, realm
 
 
@@ -63,24 +62,6 @@ def changing_realm(context: Context, reference: str) -> Iterator[tuple[Work, Rea
     """
     with changing(context) as work:
         found = find_realm(work.connection, reference)
-        _refuse_internal(work.connection, found)
-        realms = zerver_realm.c
-        lock = sa.select(realms.id).where(realms.id == found.realm_id).with_for_update()
-        work.connection.execute(lock)
+        refuse_internal_realm(work.connection, found)
+        lock_realm(work.connection, found.realm_id)
         yield work, find_realm(work.connection, f"id:{found.realm_id}")
-
-
-def set_realm_columns(connection: sa.Connection, realm_id: int, **values: object) -> None:
-    """Change columns of the row in `zerver_realm`."""
-    update = sa.update(zerver_realm).where(zerver_realm.c.id == realm_id)
-    connection.execute(update.values(**values))
-
-
-def _refuse_internal(connection: sa.Connection, realm: Realm) -> None:
-    internal = find_internal_realm(connection)
-    if realm.string_id == INTERNAL_REALM or (internal and internal.realm_id == realm.realm_id):
-        raise Refused(
-            f"{realm.string_id!r} is for the server's own bots, and stays as it is",
-            code="internal-realm",
-            hint="'zops realm list' shows the other organizations",
-        )

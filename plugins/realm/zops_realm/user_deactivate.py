@@ -10,12 +10,12 @@ from zcore import Change, Context, Refused, Result
 from zcore.crash_points import crash_point
 from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
 from zcore.organizations.codes import AuditEvent
+from zcore.organizations.sessions import end_sessions
 from zcore.schema.channels import zerver_subscription
 from zcore.schema.users import zerver_userprofile
 from zops_realm.invitations import end_invitations_by
 from zops_realm.reports import report
 from zops_realm.scheduled_emails import drop_scheduled_emails
-from zops_realm.sessions import end_sessions
 from zops_realm.user_target import account_at
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from zcore.crash_points import crash_point
 from zcore.identifiers import random_api_key, random_uuid, unusable_password
 from zcore.organizations.codes import AuditEvent, RecipientType, Role
 from zcore.organizations.hosts import display_email_host
+from zcore.organizations.sessions import end_sessions
 from zcore.schema import tables
 from zcore.schema.channels import zerver_recipient, zerver_subscription
 from zcore.schema.defaults import default_of, has_default
@@ -24,7 +25,6 @@ from zcore.schema.realms import zerver_realmauditlog
 from zcore.schema.users import zerver_userprofile
 from zops_realm.reports import report
 from zops_realm.scheduled_emails import drop_scheduled_emails
-from zops_realm.sessions import end_sessions
 from zops_realm.user_deactivate import active_bots, write_deactivation
 from zops_realm.user_target import account_at, note_in_log, tell_change, update_user
 

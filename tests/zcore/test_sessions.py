@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.zops_realm.sessions_of_django import log_in, session_data, sessions
-from zops_realm.sessions import end_sessions, user_of_session
+from tests.sessions_of_django import log_in, session_data, sessions
+from zcore.organizations.sessions import end_sessions, user_of_session
 
 if TYPE_CHECKING:
     from zcore.database import Database
