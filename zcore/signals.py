@@ -16,7 +16,8 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,15 +25,21 @@ from zcore.errors import ExitCode, Interrupted
 from zcore.text import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SECONDS_TO_CLEAN_UP = 0.6
 
 
 class StopFlag:
-    """Whether this run has been asked to stop."""
+    """Whether this run has been asked to stop.
+
+    `end` is what ends the process at once; None where signals are handled by somebody else.
+    """
 
     def __init__(self) -> None:
+        self.end: Callable[[], None] | None = None
+        self._graces: list[_Grace] = []
         self._event = threading.Event()
         self._at_once = False
         self._signalled = False
@@ -54,6 +61,8 @@ class StopFlag:
     def set(self) -> list[Exception]:
         """Ask this run to stop, and call what waits for that. Returns what these calls raised."""
         self._event.set()
+        if self._graces:
+            self._graces[-1].begin()
         errors: list[Exception] = []
         for callback in tuple(self._callbacks):
             try:
@@ -76,6 +85,31 @@ class StopFlag:
             self._callbacks.remove(callback)
 
     @contextmanager
+    def within(self, seconds: float, *clean_up: Callable[[], object]) -> Iterator[None]:
+        """While inside, the work has so many `seconds` to come to its end after a signal.
+
+        Then `clean_up` is called from other threads, side by side and not for long, and the
+        process ends: for work that may wait for what cannot be interrupted, such as a disk that
+        does not answer. It must be safe to do while the work still goes on, and to do twice.
+        Of several, one inside of the other, the innermost counts.
+        """
+        grace = _Grace(self, seconds, clean_up)
+        self._graces.append(grace)
+        try:
+            if self.is_set():
+                grace.begin()
+            yield
+        finally:
+            grace.finish()
+            self._graces.remove(grace)
+
+    def past_stopping(self) -> None:
+        """What is done from now on comes to its end. Raises `Interrupted` when asked before."""
+        self.check()
+        for grace in self._graces:
+            grace.finish()
+
+    @contextmanager
     def at_once(self) -> Iterator[None]:
         """While inside, the first signal already ends the process: for questions to the user."""
         self._at_once = True
@@ -95,6 +129,44 @@ class StopFlag:
         return True
 
 
+class _Grace:
+    """How long work may go on after a signal, and what is done when that was not enough."""
+
+    def __init__(
+        self, flag: StopFlag, seconds: float, clean_up: Sequence[Callable[[], object]]
+    ) -> None:
+        self._flag = flag
+        self._clean_up = clean_up
+        self._lock = threading.Lock()
+        self._finished = False
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def begin(self) -> None:
+        """The signal has come."""
+        if not self._timer.is_alive():
+            with suppress(RuntimeError):  # it was begun before, and is over
+                self._timer.start()
+
+    def finish(self) -> None:
+        """The work came to its end. Does not return when the process is about to end."""
+        with self._lock:
+            self._finished = True
+        self._timer.cancel()
+
+    def _expire(self) -> None:
+        with self._lock:  # whoever wants to finish waits for the end of the process
+            if self._finished or self._flag.end is None:
+                return
+            workers = [threading.Thread(target=each, daemon=True) for each in self._clean_up]
+            for worker in workers:
+                worker.start()
+            give_up = time.monotonic() + SECONDS_TO_CLEAN_UP
+            for worker in workers:
+                worker.join(max(0.0, give_up - time.monotonic()))
+            self._flag.end()
+
+
 @contextmanager
 def watched(
     flag: StopFlag, say: Callable[[str], None], last_words: Callable[[], None]
@@ -109,7 +181,7 @@ def watched(
         return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    end = _ending(last_words, _terminal_restorer())
+    end = flag.end = _ending(last_words, _terminal_restorer())
     watcher = threading.Thread(target=_watch, args=(reader, flag, say, end), daemon=True)
     watcher.start()
     _reset_in_forked_children()
@@ -118,6 +190,7 @@ def watched(
     try:
         yield
     finally:
+        flag.end = None
         for number, handler in old_handlers:
             signal.signal(number, handler)
         signal.set_wakeup_fd(old_descriptor)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.zcore.conftest import InstalledPlugins
     from zcore.testing.commands import Zops
+    from zcore.testing.plugins import TemporaryPlugins
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
 
@@ -165,7 +166,59 @@ def test_a_question_is_left_at_once(zops: Zops, plugins: InstalledPlugins) -> No
     assert "stopped at once" in stderr
 
 
+STUCK = """
+    import time
+    from pathlib import Path
+    from zcore import current
+
+    def clean_up():
+        Path("cleaned").touch()
+
+    with current().stop.within(0.1, clean_up, lambda: time.sleep(600), lambda: 1 / 0):
+        print("stuck", flush=True)
+        {wait}
+    """
+
+
+def test_what_cannot_be_interrupted_is_ended(
+    zops: Zops, temporary_plugins: TemporaryPlugins
+) -> None:
+    """Though one of those who clean up is stuck as well, and another one fails."""
+    temporary_plugins.install_command("stuck", STUCK.format(wait="time.sleep(600)"))
+    process = zops.start("stuck")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stuck\n"
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr.splitlines()[-1] == "zops: error: stopped at once by a signal"
+    assert (zops.folder / "cleaned").exists()
+
+
+def test_what_is_past_stopping_comes_to_its_end(
+    zops: Zops, temporary_plugins: TemporaryPlugins
+) -> None:
+    wait = "current().stop.past_stopping(); current().stop.wait(60); time.sleep(0.5)"
+    temporary_plugins.install_command("stuck", STUCK.format(wait=wait))
+    process = zops.start("stuck")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stuck\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert not (zops.folder / "cleaned").exists()
+
+
 class TestStopFlag:
+    def test_too_late_to_stop(self) -> None:
+        flag = StopFlag()
+        with flag.within(60.0):
+            flag.past_stopping()
+            flag.set()
+        with pytest.raises(Interrupted):
+            flag.past_stopping()
+
     def test_is_quiet_at_first(self) -> None:
         flag = StopFlag()
         flag.check()
