@@ -47,7 +47,11 @@ class Database:
         self.is_default = is_default
         self.dialect: Dialect = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
         self.cancelled = False
-        self.engine = sa.create_engine(url, max_overflow=-1)  # whoever asks for more, gets more
+        self.engine = sa.create_engine(
+            url,
+            max_overflow=-1,  # whoever asks for more, gets more
+            connect_args=_keepalive(url) if self.dialect == "postgresql" else {},
+        )
         self._open_connections: set[DBAPIConnection] = set()
         self._watch_connections()
         prepare = _prepare_sqlite if self.dialect == "sqlite" else _prepare_postgres
@@ -218,6 +222,12 @@ def parse_url(url: str) -> URL:
     raise Refused(f"zops does not know databases of the kind {name!r}", hint=hint)
 
 
+def _keepalive(url: URL) -> dict[str, int]:
+    """See after a minute that a server is gone, unless the URL says otherwise, not after hours."""
+    wanted = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    return {name: number for name, number in wanted.items() if name not in url.query}
+
+
 def _make_tables(url: URL) -> None:
     """Fill the empty SQLite file."""
     database = Database(url)
@@ -279,6 +289,12 @@ def _prepare_postgres(engine: sa.Engine) -> None:
             cursor.execute("SET search_path = zulip, public")
         cursor.close()
         connection.commit()
+
+    @event.listens_for(engine, "checkout")
+    def forget(connection: DBAPIConnection, *_: object) -> None:
+        # What was read before has left it with transactions that may write, whatever the server's
+        # own default for this role and database is.
+        connection.readonly = None
 
 
 def _defer_foreign_keys(connection: sa.Connection) -> None:

@@ -46,6 +46,9 @@ NO_ROOM = "no-room"  # the code of errors that are the disk's, and of nothing th
 # where none may be, and a check that says no.
 WITH_WHOLE_ROW = frozenset({"23502", "23514"})
 
+READ_ONLY = "read-only"
+"""The code of the `Refused` that says that we may not write to the database."""
+
 
 @contextmanager
 def translated(database: Database) -> Iterator[None]:
@@ -86,6 +89,7 @@ def _explain_sqlite(database: Database, error: DBAPIError) -> ZopsError:
     for part, kind, meaning, hint in SQLITE_MESSAGES:
         if part in text:
             code = NO_ROOM if kind is Failed and "disk" in part else None
+            code = READ_ONLY if part == "readonly database" else code
             return kind(f"the database file {path} {meaning}", hint=hint, code=code)
     if isinstance(error, IntegrityError):
         return Failed(f"the database refused a row: {text}", code="integrity")
@@ -110,7 +114,9 @@ def _explain_postgres(database: Database, error: DBAPIError) -> ZopsError:
     if code in OTHER_SCHEMA_CODES:
         return _other_schema(text)
     if code in ("42501", "25006"):  # no privilege; read-only transaction
-        return Refused(f"the database does not let us: {text}", hint="use a role that may")
+        return Refused(
+            f"the database does not let us: {text}", hint="use a role that may", code=READ_ONLY
+        )
     if code.startswith("53"):
         return Failed(f"the database server lacks resources: {text}")
     if code.startswith("57"):

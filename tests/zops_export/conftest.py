@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from tests.zops_export.spoiling import Row, Watched
 from zcore.testing.in_process import ZopsInProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from zcore.database import Database
@@ -38,6 +39,27 @@ class ZopsHere(ZopsInProcess):
 def zops_here(tmp_path: Path, zops_environment: dict[str, str]) -> ZopsHere:
     """`zops` inside the process of the tests, with a data folder of its own."""
     return ZopsHere(tmp_path, zops_environment)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """`small_disk(1000)`: a folder on a disk of 1000 kB."""
+    mounted: list[Path] = []
+
+    def mount(kilobytes: int) -> Path:
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        options = f"size={kilobytes}k,mode=700"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"cannot mount a small disk: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)  # noqa: S607  # wherever it is
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
+EXPORTS = "zerver_realmexport"
+FAILED = 4
 LINE_STARTS = ("zops: error: ", "hint: ", "problem: ")
 
 
@@ -77,14 +79,27 @@ class Watched:
             }
 
     @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """What is done inside must leave no trace."""
+    def unchanged(self, *, apart_from: str = "") -> Iterator[None]:
+        """What is done inside must leave no trace, apart from rows in that table."""
         before = self.look()
         yield
         after = self.look()
         assert after.files == before.files
         for table, rows in after.rows.items():
-            assert rows == before.rows[table], f"{table} has changed"
+            assert table == apart_from or rows == before.rows[table], f"{table} has changed"
+
+    @contextmanager
+    def unchanged_but_for_the_failure(self) -> Iterator[None]:
+        """What is done inside must leave no trace but a row about an export that failed."""
+        with self.unchanged(apart_from=EXPORTS):
+            yield
+        assert self.export_states()[-1:] == [FAILED]
+
+    def export_states(self) -> list[int]:
+        """The states of all exports that the database knows of, oldest first."""
+        rows = sorted(self._rows()[EXPORTS], key=lambda row: int(row[0]))
+        status = list(metadata.tables[EXPORTS].c.keys()).index("status")
+        return [row[status] for row in rows]
 
 
 def assert_said_no(stderr: str, *, about: str = "") -> None:
@@ -110,8 +125,12 @@ def find_damage(zops: ZopsHere, path: Path, about: str, watched: Watched) -> Non
 def refuse(
     zops: ZopsHere, *arguments: str | Path, exit_code: int = 3, about: str = "", watched: Watched
 ) -> str:
-    """Run a command that must end with `exit_code`, one error, and no trace; returns stderr."""
-    with watched.unchanged():
+    """Run a command that must end with `exit_code`, one error, and no trace; returns stderr.
+
+    An export that fails (1) leaves a row that says so.
+    """
+    begun = exit_code == 1 and arguments[0] == "export"
+    with watched.unchanged_but_for_the_failure() if begun else watched.unchanged():
         done = zops(*arguments, exit_code=exit_code)
     assert done.stdout == ""
     assert_said_no(done.stderr, about=about)

@@ -7,14 +7,17 @@ import os
 import shutil
 import socket
 import sqlite3
-import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from tests.interop.reading import REAL_EXPORTS
 from tests.zops_export.spoiling import Watched, assert_said_no, refuse
+from zcore.organizations.inserts import insert_returning_id
+from zcore.schema import tables
 from zcore.testing.commands import Zops
 from zcore.testing.processes import free_ports
 
@@ -394,25 +397,25 @@ def test_a_database_file_that_may_not_be_written(zops_as_nobody: Zops) -> None:
 # A full disk ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """`small_disk(1000)`: a folder on a disk of 1000 kB."""
-    mounted: list[Path] = []
-
-    def mount(kilobytes: int) -> Path:
-        folder = tmp_path / f"disk-{len(mounted)}"
-        folder.mkdir()
-        options = f"size={kilobytes}k,mode=700"
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"cannot mount a small disk: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", folder], check=True)  # noqa: S607  # wherever it is
+def _add_attachment(connection: sa.Connection, size: int) -> None:
+    """A picture that is linked from a message of the only organization."""
+    message_id = connection.scalar(sa.select(sa.func.max(tables["zerver_message"].c.id)))
+    users = tables["zerver_userprofile"].c
+    owner = sa.select(users.id, users.realm_id).where(sa.not_(users.is_bot))
+    owner_id, realm_id = connection.execute(owner).one()
+    row = {
+        "realm_id": realm_id,
+        "owner_id": owner_id,
+        "file_name": "large.png",
+        "path_id": f"{realm_id}/aa/bb/large.png",
+        "create_time": datetime.now(UTC),
+        "size": size,
+        "content_type": "image/png",
+        "is_realm_public": True,
+    }
+    attachment_id = insert_returning_id(connection, tables["zerver_attachment"], row)
+    link = {"attachment_id": attachment_id, "message_id": message_id}
+    connection.execute(sa.insert(tables["zerver_attachment_messages"]).values(link))
 
 
 def _kilobytes(*places: Path) -> int:
@@ -424,32 +427,45 @@ def _kilobytes(*places: Path) -> int:
 
 @needs_root
 class TestFullDisk:
-    @pytest.mark.parametrize("suffix", ["", ".tar.gz"])
-    @pytest.mark.parametrize("share", [0.03, 0.5, 0.95])
+    @pytest.mark.parametrize("output", ["acme", "acme.tar.gz"])
     def test_of_an_export(
         self,
-        share: float,
-        suffix: str,
+        output: str,
         zops_here: ZopsHere,
         watched: Watched,
         light: Path,
         small_disk: Callable[[int], Path],
         tmp_path: Path,
     ) -> None:
-        """An archive takes no more room than it has in the end: nothing is unpacked beside it."""
+        """It fills up early, in the middle, and late."""
         zops_here("import", "acme", light)
-        export = ("export", "-r", "acme", "--output")
-        zops_here(*export, tmp_path / f"acme{suffix}")
-        disk = small_disk(int(share * _kilobytes(tmp_path / f"acme{suffix}")))
+        words = ("export", "-r", "acme", "--ignore-free-space", "--output")
+        zops_here(*words, tmp_path / output)
+        takes = _kilobytes(tmp_path / output)
+        for share in (0.03, 0.5, 0.95):
+            disk = small_disk(int(share * takes))
+            watched.folders = (*watched.folders, disk)
+            no_space = "No space left"
+            refuse(zops_here, *words, disk / output, exit_code=1, about=no_space, watched=watched)
+
+    @pytest.mark.parametrize("output", ["acme", "acme.tar.gz"])
+    def test_that_is_seen_before(
+        self,
+        output: str,
+        with_realm: ZopsHere,
+        watched: Watched,
+        small_disk: Callable[[int], Path],
+    ) -> None:
+        disk = small_disk(500)
         watched.folders = (*watched.folders, disk)
-        refuse(
-            zops_here,
-            *export,
-            disk / f"acme{suffix}",
-            exit_code=1,
-            about="No space left",
-            watched=watched,
-        )
+        with watched.database.begin() as connection:  # type: ignore[union-attr]  # it has one
+            _add_attachment(connection, size=600_000)
+        words = ("--json", "export", "-r", "acme", "--output", disk / output)
+        with watched.unchanged():
+            refused = with_realm(*words, exit_code=3)
+        (problem,) = refused.json()["error"]["problems"]
+        assert (problem["code"], problem["override"]) == ("no-space", "--ignore-free-space")
+        with_realm(*words, "--ignore-free-space", exit_code=5)  # its file is not there at all
 
     def test_of_an_archive_that_just_fits(
         self,

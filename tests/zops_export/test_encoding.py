@@ -310,7 +310,10 @@ def test_both_databases_encode_alike(
     for of_sqlite, of_postgres in zip(*found, strict=True):
         assert of_sqlite.tables.keys() == of_postgres.tables.keys()
         for key, rows in of_sqlite.tables.items():
-            assert without_mark(rows) == without_mark(of_postgres.tables[key]), key
+            expected = of_postgres.tables[key]
+            if key == "zerver_realmexport":  # the last row is of the export itself
+                assert rows.pop().keys() == expected.pop().keys()
+            assert without_mark(rows) == without_mark(expected), key
 
 
 def without_mark(rows: list[Row]) -> list[Row]:
@@ -510,10 +513,6 @@ def test_the_mark_of_an_export_is_added(organization: Organization) -> None:
         "backfilled": False,
         "extra_data": {},
     }
-    with organization.database.read() as connection:  # it is in the export only
-        log = tables["zerver_realmauditlog"].c
-        kept = sa.select(sa.func.count()).where(log.event_type == MARK, log.realm_id == realm_id)
-        assert connection.execute(kept).scalar_one() == 0
 
 
 def test_the_mark_of_an_export_is_not_added_again(organization: Organization) -> None:

@@ -260,7 +260,7 @@ def test_a_store_that_is_gone_ends_the_export(
     faulty.faults.append(fault)
     target = tmp_path / "out" / "acme.tar.gz"
     target.parent.mkdir()
-    with Watched(sqlite_database).unchanged():
+    with Watched(sqlite_database).unchanged_but_for_the_failure():
         done = in_s3("export", "-r", "acme", "--output", target, exit_code=4)
     assert_said_no(done.stderr, about="bucket")
     assert list(target.parent.iterdir()) == []

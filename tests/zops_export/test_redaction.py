@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 users = tables["zerver_userprofile"]
 BOT_TABLES = (tables["zerver_botstoragedata"], tables["zerver_botconfigdata"])
+LONGER = ("zerver_realmexport", "zerver_realmauditlog")
 ANY_ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 WRITTEN = "Mail max@acme.test,<Ölaf.x+y@mail.Äcme.example> or\nmax@acme.test\\nmo@acme.test."
 BLOTTED = "Mail [email],<[email]> or\n[email]\\[email]."
@@ -85,7 +86,9 @@ def test_no_address_is_left(acme: ZopsHere, tmp_path: Path) -> None:
     for table, rows in whole.tables.items():
         less = [column for name, column in LEFT_OUT if name == table]
         kept = [row for row in rows if not (less and "@" in row[less[0]])]
-        assert [row["id"] for row in kept] == [row["id"] for row in redacted.tables[table]]
+        found = [row["id"] for row in redacted.tables[table]]
+        # The second export also tells of the first.
+        assert [row["id"] for row in kept] == (found[: len(kept)] if table in LONGER else found)
         assert (len(kept) < len(rows)) == bool(less)
 
 

@@ -115,7 +115,8 @@ def test_values(install: Install, export: Callable[..., WholeExport]) -> None:
     after = export("after")
     for (table, column), (_, wanted) in VALUES.items():
         key = column.removesuffix("_id") if column in REFERENCES else column
-        pairs = zip(before.rows(table), after.rows(table), strict=True)
+        # The second export has one row more of those about the first.
+        pairs = zip(before.rows(table), after.rows(table), strict=table != "zerver_realmauditlog")
         for old, new in pairs:
             if table == "zerver_realmauditlog" and old["event_type"] == MARK:
                 continue  # where the database has none, an export adds it

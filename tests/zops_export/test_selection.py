@@ -447,13 +447,19 @@ def test_rows_are_in_order_and_of_this_realm_only(hill: Hill, mode: str) -> None
     assert {row["id"] for row in found.rows("zerver_client")} == clients
 
 
+ABOUT_EXPORTS = ("zerver_realmexport", "zerver_realmauditlog")
+
+
 @MODES
 def test_a_dry_run_counts_what_is_exported(hill: Hill, mode: str) -> None:
     done = hill.zops(
         "--json", "export", "-r", "hill", OPTIONS[mode], "--dry-run", "--allow-unusable"
     )
-    exported = hill.exported(mode).export.tables
-    assert done.json()["rows"] == {table: len(rows) for table, rows in exported.items()}
+    planned = done.json()["rows"]
+    exported = {table: len(rows) for table, rows in hill.exported(mode).export.tables.items()}
+    for table in ABOUT_EXPORTS:  # which exports before this one have written more of
+        del planned[table], exported[table]
+    assert planned == exported
 
 
 def test_the_other_realm_has_its_own(hill: Hill) -> None:

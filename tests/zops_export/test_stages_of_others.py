@@ -177,7 +177,7 @@ def test_an_export_that_they_fail_leaves_nothing(
     install(notes=body)
     (tmp_path / "out").mkdir()
     watched.folders = (*watched.folders, tmp_path / "out")
-    with watched.unchanged():
+    with watched.unchanged_but_for_the_failure():
         output = tmp_path / "out" / "acme"
         done = with_realm("export", "-r", "acme", "--output", output, exit_code=exit_code)
     assert_said_no(done.stderr, about=about)

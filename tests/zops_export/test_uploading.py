@@ -19,6 +19,7 @@ from tests.interop.reading import WholeExport
 from tests.zops_export.conftest import ZopsHere
 from tests.zops_export.faulty_s3 import ALWAYS, Fault, FaultyS3
 from tests.zops_export.spoiling import Watched, assert_said_no, refuse
+from tests.zops_realm.realm_state import rows
 from zcore.crash_points import CRASHED, VARIABLE
 from zcore.database import Database
 from zcore.schema.files import zerver_attachment as attachments
@@ -108,7 +109,8 @@ def assert_whole(acme: ZopsHere, path: Path, done: dict[str, Any]) -> None:
     acme("export", "-r", "acme", "--output", path.with_name("now"))
     now = WholeExport.read(path.with_name("now"))
     found = WholeExport.read(path)
-    assert not differences_by_id(now, found, frozenset({"zerver_realmauditlog"}))
+    about_exports = frozenset({"zerver_realmauditlog", "zerver_realmexport"})
+    assert not differences_by_id(now, found, about_exports)
     assert found.files == now.files
 
 
@@ -255,7 +257,7 @@ def test_the_upload_of_a_killed_export_ends(
 # To where a server keeps exports ----------------------------------------------------------------
 
 
-def test_an_upload_to_a_folder(acme: ZopsHere) -> None:
+def test_an_upload_to_a_folder(acme: ZopsHere, database: Database) -> None:
     acme.environment["ZOPS_EXTERNAL_HOST"] = "chat.example.test"
     done = acme("--json", "export", "-r", "acme", "--upload").json()
     (path,) = (acme.uploads / "avatars" / "exports").rglob("*.tar.gz")
@@ -263,6 +265,8 @@ def test_an_upload_to_a_folder(acme: ZopsHere) -> None:
     key = path.relative_to(acme.uploads / "avatars").as_posix()
     assert re.fullmatch(r"exports/\d+/[\w-]{24}/zulip-export-acme-\w+\.tar\.gz", key)
     assert done["url"] == f"https://acme.chat.example.test/user_avatars/{key}"
+    (row,) = rows(database, "zerver_realmexport", id=done["export_id"])
+    assert (row["status"], row["export_path"]) == (3, f"/user_avatars/{key}")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(path.parent.iterdir()) == [path]
     assert_whole(acme, path, done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -15,57 +16,75 @@ from zcore.schema.realms import zerver_realm, zerver_realmauditlog
 from zcore.schema.users import zerver_userprofile
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An entry of the audit log about closing or opening an organization: its id and moment."""
+
+    entry_id: int
+    moment: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What closing an organization did that opening it again does not bring back.
+    """The entry about it, and what opening the organization again does not bring back.
 
-    `session_keys` are the login sessions that were ended, `scheduled_emails` counts the mails that
-    waited for their day and were dropped.
+    `session_keys` are the login sessions that were ended; `emails` counts the mails that waited for
+    their day and were dropped.
     """
 
+    turn: Turn
     session_keys: tuple[str, ...]
-    scheduled_emails: int
+    emails: int
 
 
 def close_realm(connection: sa.Connection, realm_id: int, reason: str, now: datetime) -> Closed:
     """Write that an active organization is deactivated, for `reason`; its users stay active."""
     set_realm_columns(connection, realm_id, deactivated=True)
     counts = role_counts(connection, realm_id)
-    entry = AuditEntry(
-        event_type=AuditEvent.REALM_DEACTIVATED,
-        realm_id=realm_id,
-        event_time=now,
-        extra_data={**counts, "deactivation_reason": reason},
-    )
-    write_audit_entries(connection, [entry])
+    extra_data = {**counts, "deactivation_reason": reason}
+    turn = _turn(connection, realm_id, AuditEvent.REALM_DEACTIVATED, now, extra_data)
     dropped = _drop_scheduled_emails(connection, realm_id)
-    return Closed(tuple(end_sessions(connection, users_of(connection, realm_id))), dropped)
+    ended = end_sessions(connection, users_of(connection, realm_id))
+    return Closed(turn, tuple(ended), dropped)
 
 
 def reopen_realm(connection: sa.Connection, realm_id: int, now: datetime) -> None:
     """Write that a deactivated organization is active again; what is in it is not deleted."""
     set_realm_columns(connection, realm_id, deactivated=False, scheduled_deletion_date=None)
-    entry = AuditEntry(
-        event_type=AuditEvent.REALM_REACTIVATED,
-        realm_id=realm_id,
-        event_time=now,
-        extra_data=role_counts(connection, realm_id),
-    )
-    write_audit_entries(connection, [entry])
+    counts = role_counts(connection, realm_id)
+    _turn(connection, realm_id, AuditEvent.REALM_REACTIVATED, now, counts)
 
 
-def last_turn(connection: sa.Connection, realm_id: int) -> int | None:
-    """The id of the audit log's last entry about closing or opening the organization."""
+def last_turn(connection: sa.Connection, realm_id: int) -> Turn | None:
+    """When the organization was closed or opened the last time; None: never."""
     log = zerver_realmauditlog.c
     turns = (AuditEvent.REALM_DEACTIVATED, AuditEvent.REALM_REACTIVATED)
-    last = sa.select(sa.func.max(log.id))
-    found: int | None = connection.scalar(
-        last.where(log.realm_id == realm_id, log.event_type.in_(turns))
-    )
-    return found
+    found = connection.execute(
+        sa.select(log.id, log.event_time)
+        .where(log.realm_id == realm_id, log.event_type.in_(turns))
+        .order_by(log.id.desc())
+        .limit(1)
+    ).first()
+    return Turn(*found) if found is not None else None
+
+
+def _turn(
+    connection: sa.Connection,
+    realm_id: int,
+    event: AuditEvent,
+    now: datetime,
+    extra_data: Mapping[str, object],
+) -> Turn:
+    """Write it into the audit log."""
+    entry = AuditEntry(event_type=event, realm_id=realm_id, event_time=now, extra_data=extra_data)
+    write_audit_entries(connection, [entry])
+    written = last_turn(connection, realm_id)
+    if written is None:
+        raise LookupError(f"the audit log of realm {realm_id} lacks what was just written")
+    return written
 
 
 def lock_realm(connection: sa.Connection, realm_id: int) -> None:

@@ -113,8 +113,9 @@ class ArchiveDraft:
     def publish(self) -> str:
         """See `Draft.publish`."""
         digest = self._writer.finish()
+        self._sink.sync()
+        self._work.past_stopping(digest)
         self._sink.finish()
-        self._work.remove()
         return digest
 
     def remove(self) -> None:

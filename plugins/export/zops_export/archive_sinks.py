@@ -30,8 +30,12 @@ class ArchiveSink(Protocol):
         """Add `data`."""
         ...
 
+    def sync(self) -> None:
+        """That was all: have it be safe, so that only the final name is left to give."""
+        ...
+
     def finish(self) -> None:
-        """That was all: let the archive appear under its final name, once all of it is safe."""
+        """Let the archive appear under its final name."""
         ...
 
     def abort(self) -> None:
@@ -69,6 +73,11 @@ class FileSink:
             rest = memoryview(data)
             while rest:  # a disk that is nearly full takes a part, and says so only then
                 rest = rest[os.write(self._file, rest) :]
+
+    def sync(self) -> None:
+        """See `ArchiveSink.sync`."""
+        with writing(self._target):
+            os.fsync(self._file)
 
     def finish(self) -> None:
         """See `ArchiveSink.finish`. Raises `Refused` when something is at `target` by now."""
@@ -113,6 +122,11 @@ class TeeSink:
         self._first.write(data)
         self._second.write(data)
 
+    def sync(self) -> None:
+        """See `ArchiveSink.sync`."""
+        self._first.sync()
+        self._second.sync()
+
     def finish(self) -> None:
         """See `ArchiveSink.finish`."""
         self._second.finish()
@@ -137,9 +151,8 @@ class TeeSink:
 
 
 def publish_file(aside: Path, target: Path) -> None:
-    """Give the finished file `aside` its final name; `Refused` when something is there by now."""
+    """Give `aside`, which is on the disk, its final name. `Refused` when something is there."""
     with writing(target):
-        sync(aside)
         try:
             os.link(aside, target)
         except FileExistsError:

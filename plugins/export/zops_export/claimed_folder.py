@@ -29,16 +29,19 @@ class ClaimedFolder:
     """
 
     def __init__(self, target: Path) -> None:
-        self.path = target.with_name(f".{target.name}{SUFFIX}")
+        self.path = work_folder_of(target)
         self._descriptor = _claim(self.path)
 
-    def clear(self) -> None:
-        """Remove everything in it."""
+    def clear(self, *, but: str = "") -> None:
+        """Remove everything in it, but the file of that name."""
         for path in self.path.iterdir():
-            _remove(path)
+            if path.name != but:
+                _remove(path)
 
-    def remove(self) -> None:
-        """Throw it away, with everything in it."""
+    def remove(self, *, last: str = "") -> None:
+        """Throw it away, with everything in it; of all files, the one of that name `last`."""
+        with contextlib.suppress(OSError):
+            self.clear(but=last)
         shutil.rmtree(self.path, ignore_errors=True)
         self.release()
 
@@ -49,14 +52,14 @@ class ClaimedFolder:
             self._descriptor = -1
 
 
-def remove_leftovers(folder: Path, pattern: str) -> list[Path]:
-    """Remove what killed processes left in `folder` for targets of that `pattern`; what it was."""
-    removed = []
-    for path in sorted(folder.glob(f".{pattern}{SUFFIX}")):
-        with contextlib.suppress(Refused):  # somebody works in it, or it is somebody else's
-            ClaimedFolder(_target(path)).remove()
-            removed.append(path)
-    return removed
+def work_folder_of(target: Path) -> Path:
+    """The folder in which what is to stand at `target` is made."""
+    return target.with_name(f".{target.name}{SUFFIX}")
+
+
+def left_targets(folder: Path, pattern: str) -> list[Path]:
+    """What processes work on in `folder`, or did until they were killed, and fits `pattern`."""
+    return [_target(path) for path in sorted(folder.glob(f".{pattern}{SUFFIX}"))]
 
 
 def _target(path: Path) -> Path:

@@ -14,9 +14,10 @@ from zcore.organizations.hosts import realm_url
 from zops_export.archive_draft import ArchiveDraft, local_archive, unfinished_archive
 from zops_export.archive_sinks import FileSink, TeeSink
 from zops_export.archive_writing import SUFFIX, ArchiveWriter
-from zops_export.claimed_folder import remove_leftovers
+from zops_export.claimed_folder import left_targets
 from zops_export.folder_draft import FolderDraft
 from zops_export.ordered_work import waiting_for
+from zops_export.work_folder import WorkFolder
 from zops_export.written_files import writing
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from zcore import Context
     from zcore.organizations.lookup import Realm
     from zops_export.drafts import Draft
-    from zops_export.work_folder import WorkFolder
+    from zops_export.export_record import ExportRecord
 
 SCHEME = "s3://"
 UNFINISHED = ".unfinished"
@@ -36,7 +37,8 @@ class Destination:
 
     `path` says where the export goes; the work folder is made beside `target`. Of an export that
     is uploaded, `url` is the address, and `export_path` what the server's table of exports calls
-    it; both are None for others.
+    it; both are None for others. `earlier`: what exports that were killed wrote to the database,
+    once that is known.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Destination:
         self.path = path or str(target)
         self.url = url
         self.export_path = export_path
+        self.earlier: list[ExportRecord] = []
 
     def require_free(self) -> None:
         """Raise `Refused` when something is there. For a folder or file the validators look."""
@@ -87,8 +90,11 @@ class FolderUpload(Destination):
     def _remove_leftovers(self) -> None:
         """What uploads that were killed left: each has a folder of its own, which is empty then."""
         for folder in sorted(self._uploaded.parent.parent.glob("*")):
-            if remove_leftovers(folder, f"*{SUFFIX}"):
-                with contextlib.suppress(OSError):
+            for target in left_targets(folder, f"*{SUFFIX}"):
+                with contextlib.suppress(Refused, OSError):  # somebody works on it
+                    work = WorkFolder(target)
+                    self.earlier += [work.earlier] if work.earlier is not None else []
+                    work.remove()
                     folder.rmdir()
 
     def draft(self, work: WorkFolder, may_go_on: Callable[[], None], *, resume: bool) -> Draft:

@@ -74,7 +74,8 @@ class Draft(Protocol):
     def publish(self) -> str:
         """Give it its final name, once all of it is safe; the SHA-256 of what is published.
 
-        Of a folder, that is the one of its manifest. Raises `Refused` when something is there.
+        Of a folder, that is the one of its manifest. What is left in the work folder stays.
+        Raises `Refused` when something is there.
         """
         ...
 

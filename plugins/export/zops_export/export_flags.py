@@ -74,6 +74,15 @@ WHAT = (
     ),
 )
 
+CLOSING = (
+    click.option(
+        "--deactivate-realm",
+        is_flag=True,
+        help="Deactivate the organization first, as for a move to another server: in the export"
+        " it is active. When the export fails, it is active again here.",
+    ),
+)
+
 WHERE = (
     click.option(
         "--output",
@@ -104,6 +113,14 @@ BACKUP = (
         metavar="FILE",
         help="When the export is verified, say in FILE (JSON) that and when it was made."
         "  [default: with --keep, beside the exports]",
+    ),
+)
+
+ROOM = (
+    click.option(
+        "--ignore-free-space",
+        is_flag=True,
+        help="Begin although the disk seems to have no room for the export.",
     ),
 )
 
@@ -141,6 +158,6 @@ HOW = (
 
 def export_flags(command: Function) -> Function:
     """Add all of them to `command`, in the order in which its help shows them."""
-    for option in reversed((*WHAT, *WHERE, *BACKUP, *HOW)):
+    for option in reversed((*WHAT, *CLOSING, *WHERE, *ROOM, *BACKUP, *HOW)):
         command = option(command)
     return command

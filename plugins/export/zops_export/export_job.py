@@ -35,6 +35,15 @@ if TYPE_CHECKING:
     from zops_export.written_files import HashingFile, WrittenFile
 
 
+def rows_by_table(rows: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Rows of each table, of rows by file of the export and table."""
+    total: dict[str, int] = defaultdict(int)
+    for counts in rows.values():
+        for table, count in counts.items():
+            total[table] += count
+    return dict(sorted(total.items()))
+
+
 class ExportJob:
     """One export: the realm, one moment of the database, the draft that it is written to.
 
@@ -75,6 +84,7 @@ class ExportJob:
     def begin(self, draft: Draft, journal: ExportJournal) -> None:
         """Write to `draft` from now on."""
         self._places = draft, journal
+        journal.found = self.add_finding
 
     def for_stage(self, stage: str) -> Self:
         """The same job, for one stage: what it writes and finds is written down as the stage's."""
@@ -195,11 +205,7 @@ class ExportJob:
 
     def rows_by_table(self) -> dict[str, int]:
         """Rows of each table of the export."""
-        total: dict[str, int] = defaultdict(int)
-        for counts in self.rows.values():
-            for table, count in counts.items():
-                total[table] += count
-        return dict(sorted(total.items()))
+        return rows_by_table(self.rows)
 
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ class ExportJournal(FileJournal):
         self, home: Path, draft: Draft, about: Facts, found: Callable[[Finding], None]
     ) -> None:
         self._draft = draft
-        self._found = found
+        self.found = found
         self._copies: dict[str, _Copy] = {}
         self._places: dict[str, Place] = {}
         super().__init__(home / JOURNAL, about)
@@ -99,5 +99,5 @@ class ExportJournal(FileJournal):
             self._draft.take_up(file)
         for note in notes:
             if "finding" in note:
-                self._found(Finding(**note["finding"]))
+                self.found(Finding(**note["finding"]))
         return report

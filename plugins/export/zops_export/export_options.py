@@ -28,8 +28,10 @@ class ExportOptions:
     extras: tuple[str, ...] = ()
     privacy: Privacy = Privacy.SERVER
     allow_unusable: bool = False
+    deactivate_realm: bool = False
     output: Path | str | None = None
     upload: bool = False
+    ignore_free_space: bool = False
     keep: int | None = None
     mark: OutputName | None = None
     threads: int = 1

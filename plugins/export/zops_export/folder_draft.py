@@ -99,18 +99,18 @@ class FolderDraft:
 
     def publish(self) -> str:
         """See `Draft.publish`."""
-        target = self._work.target
+        target, digest = self._work.target, self.files[MANIFEST].sha256
         with writing(target):
             for folder, _, names in os.walk(self.path):
                 for name in names:
                     sync(Path(folder, name))
                 sync(Path(folder))
+            self._work.past_stopping(digest)
             if target.exists() or target.is_symlink():
                 raise Refused(f"{target} appeared while the export was made")
             self.path.rename(target)
             sync(target.parent)
-        self.remove()
-        return self.files[MANIFEST].sha256
+        return digest
 
     def remove(self) -> None:
         """See `Draft.remove`."""

@@ -64,6 +64,12 @@ def zops_validators() -> list[Validator]:
             help="there is a folder to put the export in",
         ),
         Validator(
+            "export-target-room",
+            "export.request",
+            "zops_export.free_space:room_is_there",
+            help="the disk has room for the export",
+        ),
+        Validator(
             "import-realm-uuid",
             "import.source",
             f"{imports}:uuid_is_one",

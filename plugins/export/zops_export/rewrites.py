@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from zcore import Failed, Refused, Rewrite
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, json_key, row_keys, table_facts
+from zcore.schema.realms import zerver_realm
 from zcore.schema.types import Json
 from zcore.stage_graph import meant
 from zcore.targets import resolve
@@ -46,6 +47,11 @@ class Rewrites:
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     given: tuple[tuple[Rewrite, str], ...] = ()
     added: Mapping[str, Mapping[str, sa.ColumnElement[str]]] = field(default_factory=dict)
+
+    def with_active_realm(self) -> Rewrites:
+        """The same, and the organization is active in the export: it was closed to be moved."""
+        active: Value = sa.false()
+        return replace(self, values={zerver_realm.c.deactivated: active, **self.values})
 
     def value(self, column: sa.Column[Any]) -> Value:
         """What stands in the export for `column`: itself, unless a plugin rewrites it."""

@@ -147,12 +147,15 @@ class S3Sink:
             self._sending.discard(threading.current_thread())
             self._room.release()
 
-    def finish(self) -> None:
-        """See `ArchiveSink.finish`."""
+    def sync(self) -> None:
+        """See `ArchiveSink.sync`."""
         self._end_part()
         for _ in range(AT_ONCE):
             self._wait_for_room()
         self._may_go_on()
+
+    def finish(self) -> None:
+        """See `ArchiveSink.finish`."""
         self._may_be_there = True
         waiting_for(lambda: self._upload.complete(self._parts), self._may_go_on)
         self._journal.forget()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zops_export.export_job import ExportJob
 
 RECORDS = "_records"
@@ -19,18 +21,23 @@ def write_migration_status(job: ExportJob) -> None:
 
 
 def write_stats(job: ExportJob) -> None:
-    """`stats.json`: how many rows and file records there are, as the server counts them.
+    """`stats.json`: how many rows and file records there are, as the server counts them."""
+    _write(job, "stats.json", stats_of(job.rows))
+
+
+def stats_of(rows: Mapping[str, Mapping[str, int]]) -> dict[str, object]:
+    """What `stats.json` says of these rows, by file of the export and table.
 
     Files of tables come first, by name, with their tables by name; then the lists of files.
     """
     stats: dict[str, object] = {
         file: dict(sorted(counts.items()))
-        for file, counts in sorted(job.rows.items())
+        for file, counts in sorted(rows.items())
         if not file.endswith(RECORDS)
     }
-    for file in sorted(job.rows.keys() - stats.keys(), key=_place):
-        stats[file] = job.rows[file][file.removesuffix(RECORDS)]
-    _write(job, "stats.json", stats)
+    for file in sorted(rows.keys() - stats.keys(), key=_place):
+        stats[file] = rows[file][file.removesuffix(RECORDS)]
+    return stats
 
 
 def _place(file: str) -> tuple[int, str]:

@@ -9,9 +9,11 @@ import os
 from typing import TYPE_CHECKING
 
 from zops_export.claimed_folder import ClaimedFolder
+from zops_export.export_record import RECORD, read_record
 from zops_export.written_files import writing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -19,13 +21,19 @@ class WorkFolder:
     """A private folder beside `target`: `home`.
 
     With `resume`, what an export that was stopped or killed left there stays; without, it is
-    thrown away. Raises `Refused` when another export to `target` is being written.
+    thrown away. `earlier` is what that one wrote to the database. `past_stopping` is called with
+    the export's SHA-256 when all is safe, and only the final name is left to give: what it raises
+    keeps the export from that.
+    Raises `Refused` when another export to `target` is being written.
     """
+
+    past_stopping: Callable[[str], None] = staticmethod(lambda _digest: None)
 
     def __init__(self, target: Path, *, resume: bool = False) -> None:
         self.target = target
         self._claimed = ClaimedFolder(target)
         self.home = self._claimed.path
+        self.earlier = read_record(self.home)
         if not resume:
             try:
                 with writing(self.home):
@@ -35,8 +43,8 @@ class WorkFolder:
                 raise
 
     def remove(self) -> None:
-        """Throw it away, with everything in it."""
-        self._claimed.remove()
+        """Throw it away, with everything in it; who is killed meanwhile leaves the record."""
+        self._claimed.remove(last=RECORD)
 
     def leave(self) -> None:
         """Keep everything for a later run."""

@@ -1,0 +1,125 @@
+"""The row that a server keeps of an export (`zerver_realmexport`), and its states."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime  # read from a record, by the types of the fields
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from zcore.organizations.audit import AuditEntry, write_audit_entries
+from zcore.organizations.codes import AuditEvent
+from zcore.schema.realms import zerver_realmexport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zops_export.selection import Mode
+
+
+class ExportStatus(enum.IntEnum):
+    """`zerver_realmexport.status`."""
+
+    REQUESTED = 1
+    STARTED = 2
+    SUCCEEDED = 3
+    FAILED = 4
+
+
+UNFINISHED = frozenset({ExportStatus.REQUESTED, ExportStatus.STARTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What there is to say of a finished export: its size in bytes, and its SHA-256 in hex.
+
+    `stats` is what its `stats.json` says; `path` where it was uploaded to, as in a URL, or None.
+    """
+
+    size: int
+    sha256: str
+    stats: Mapping[str, object]
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """A row of the realm, known by its id and the moment when the export was asked for.
+
+    An id alone is not enough: SQLite gives that of a row that was rolled back to another one.
+    """
+
+    realm_id: int
+    row_id: int
+    requested: datetime
+
+    @property
+    def condition(self) -> sa.ColumnElement[bool]:
+        """It is this row."""
+        rows = zerver_realmexport.c
+        return sa.and_(
+            rows.id == self.row_id,
+            rows.realm_id == self.realm_id,
+            rows.date_requested == self.requested,
+        )
+
+
+def insert_row(connection: sa.Connection, realm_id: int, mode: Mode, now: datetime) -> RowKey:
+    """A new row, of an export that was asked for on the command line."""
+    row = {
+        "realm_id": realm_id,
+        "type": mode.value,
+        "status": int(ExportStatus.REQUESTED),
+        "date_requested": now,
+    }
+    insert = sa.insert(zerver_realmexport).values(row).returning(zerver_realmexport.c.id)
+    return RowKey(realm_id, connection.execute(insert).scalar_one(), now)
+
+
+def status_of(connection: sa.Connection, key: RowKey) -> ExportStatus | None:
+    """What the row says; None when it is not there, or says something else."""
+    status = connection.scalar(sa.select(zerver_realmexport.c.status).where(key.condition))
+    return ExportStatus(status) if status in set(ExportStatus) else None
+
+
+def mark_started(connection: sa.Connection, key: RowKey, now: datetime) -> None:
+    """The export begins, or goes on after it failed."""
+    _set(connection, key, ExportStatus.STARTED, date_started=now, date_failed=None)
+
+
+def mark_failed(connection: sa.Connection, key: RowKey, now: datetime) -> None:
+    """The export came to no good end. Nothing happens where it had come to one."""
+    if status_of(connection, key) in UNFINISHED:
+        _set(connection, key, ExportStatus.FAILED, date_failed=now)
+
+
+def mark_succeeded(
+    connection: sa.Connection, key: RowKey, published: Published, now: datetime
+) -> None:
+    """The export is there; the audit log says so too. Nothing happens the second time."""
+    if status_of(connection, key) is ExportStatus.SUCCEEDED:
+        return
+    entry = AuditEntry(
+        event_type=AuditEvent.REALM_EXPORTED,
+        realm_id=key.realm_id,
+        event_time=now,
+        extra_data={"realm_export_id": key.row_id},
+    )
+    write_audit_entries(connection, [entry])
+    _set(
+        connection,
+        key,
+        ExportStatus.SUCCEEDED,
+        date_succeeded=now,
+        sha256sum_hex=published.sha256,
+        tarball_size_bytes=published.size,
+        stats=dict(published.stats),
+        export_path=published.path,
+    )
+
+
+def _set(connection: sa.Connection, key: RowKey, status: ExportStatus, **values: object) -> None:
+    update = sa.update(zerver_realmexport).where(key.condition)
+    connection.execute(update.values(status=int(status), **values))
