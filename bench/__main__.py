@@ -7,7 +7,16 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-BENCHMARKS = ("startup", "memory", "creation", "bulk_users", "export", "import", "verify")
+BENCHMARKS = (
+    "startup",
+    "memory",
+    "creation",
+    "bulk_users",
+    "export",
+    "export_kills",
+    "import",
+    "verify",
+)
 
 
 def main() -> int:
