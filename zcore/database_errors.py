@@ -131,7 +131,7 @@ def _other_schema(text: str) -> Refused:
     return Refused(
         f"the tables of the database are not those of Zulip {SERVER_VERSION}: {text}",
         code="schema",
-        hint="'zops db check' shows everything that differs",
+        hint="'zops db check' shows everything that differs; when nothing does, a plugin is wrong",
     )
 
 

@@ -131,7 +131,7 @@ FAILURES = {
     "a bug": ("raise ValueError('oops')", 1, "oops"),
     "bad SQL": (
         "job.writer.connection.execute(sa.text('SELECT no_such_column FROM zerver_realm'))",
-        1,
+        3,
         "no_such_column",
     ),
     "a row that cannot be": (

@@ -88,9 +88,7 @@ def _export(context: Context, options: ExportOptions) -> Result:
     return result if backup is None else backup.finish(context, result, moment)
 
 
-def _check(
-    job: ExportJob, rewrites: Rewrites, options: ExportOptions, target: Destination
-) -> None:
+def _check(job: ExportJob, rewrites: Rewrites, options: ExportOptions, target: Destination) -> None:
     """Raise `Refused` when there is a reason not to begin."""
     _check_request(job.context, options, job.realm, target)
     with job.read() as reader:

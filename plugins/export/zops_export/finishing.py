@@ -8,10 +8,10 @@ from zcore import Result
 from zops_export.bookkeeping import Bookkeeping, ExportOrder
 from zops_export.claimed_folder import work_folder_of
 from zops_export.destinations import Destination
-from zops_export.drafts import MANIFEST
 from zops_export.export_job import rows_by_table
 from zops_export.export_record import read_record
 from zops_export.export_row import Published
+from zops_export.manifest import MANIFEST
 from zops_export.summary_stages import stats_of
 from zops_export.work_folder import WorkFolder
 
