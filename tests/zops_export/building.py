@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tests.interop.reading import Row, WholeExport
 
+ABOUT_EXPORTS = ("zerver_realmexport", "zerver_realmauditlog")  # each export writes more of them
 NOW = datetime(2025, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 PERSONAL, CHANNEL, GROUP = 1, 2, 3
 SYSTEM_BOTS = ("emailgateway", "notification-bot", "welcome-bot", "nagios-send-bot")

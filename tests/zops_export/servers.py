@@ -72,4 +72,6 @@ class Standby(PostgresServer):
 def crash(server: PostgresServer) -> None:
     """Let a server restart by itself, as it does when one of its processes is killed."""
     connection = psycopg2.connect(server.url)
+    with connection, connection.cursor() as cursor:  # what was committed is on the disk, as it is
+        cursor.execute("SET synchronous_commit TO on; SELECT txid_current()")  # on any server
     os.kill(connection.get_backend_pid(), signal.SIGKILL)
