@@ -55,6 +55,17 @@ def embedded(path: Path) -> Iterator[EmbeddedBroker]:
     broker.close()
 
 
+def test_what_was_taken_may_have_been_begun(embedded: EmbeddedBroker) -> None:
+    embedded.publish("q", [b"1", b"2"])
+    consumer = embedded.consume({"q": 10}, "first")
+    consumer.wait(0)
+    consumer.take("q", 1)
+    consumer.close()
+
+    deliveries = receive(embedded.consume({"q": 10}, "second"), "q", 2)
+    assert [(each.body, each.redelivered) for each in deliveries] == [(b"1", True), (b"2", False)]
+
+
 def test_what_a_killed_process_had_in_hand_comes_back(embedded: EmbeddedBroker, path: Path) -> None:
     embedded.publish("q", [b"1", b"2", b"3", b"4"])
     died = subprocess.run([sys.executable, "-c", TAKE_AND_DIE, path], check=False)

@@ -91,13 +91,15 @@ class EmbeddedConsumer:
         self._settled([delivery])
 
     def close(self) -> None:
-        """Give back everything that is not settled."""
+        """Give back everything that is not settled; what was taken may have been begun."""
         if self._closed:
             return
         self._closed = True
+        unseen = [(each.tag,) for fetched in self._fetched.values() for each in fetched]
         try:
             with translated(self._path), transaction(self._connection):
-                self._give_back(self._owner, redelivered=False)
+                self._connection.executemany("UPDATE events SET owner = NULL WHERE id = ?", unseen)
+                self._give_back(self._owner, redelivered=True)
         finally:
             self._lock.close()
 
