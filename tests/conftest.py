@@ -9,7 +9,10 @@ import pytest
 from tests.environments import build, new_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.smtp_server import MailServer, Serve
 
 pytest_plugins = ["zcore.testing"]
 
@@ -24,3 +27,25 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with that wheel, and nothing else of ours; not to be changed."""
     return new_environment(tmp_path_factory.mktemp("installed"), wheel)
+
+
+@pytest.fixture
+def serve_mail() -> Iterator[Serve]:
+    """Starts mail servers; each is stopped after the test."""
+    from tests.smtp_server import MailServer
+
+    servers: list[MailServer] = []
+
+    def start(**wanted: object) -> MailServer:
+        servers.append(MailServer(**wanted))  # type: ignore[arg-type]  # the tests know them
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def mail_server(serve_mail: Serve) -> MailServer:
+    """A mail server that takes everything, unless it is told otherwise."""
+    return serve_mail()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from zcore.signals import StopFlag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zcore.console import Console
     from zcore.database import Database
     from zcore.files import FileStores
@@ -45,6 +47,7 @@ class Context:
         self.console = console
         self.plugins = plugins
         self.stop = stop or StopFlag()
+        self._at_end: list[Callable[[], None]] = []
 
     @cached_property
     def database(self) -> Database:
@@ -94,8 +97,14 @@ class Context:
         """Tell all plugins (`zops_committed`) what was just committed to the database."""
         self.plugins.call("zops_committed", change=change, context=self)
 
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Have `call` called when the command ends: for what is kept open until then."""
+        self._at_end.append(call)
+
     def close(self) -> None:
         """Give back the connections that were opened."""
+        while self._at_end:
+            self._at_end.pop()()
         database = self.__dict__.pop("database", None)
         if database is not None:
             database.close()

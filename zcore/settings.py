@@ -73,6 +73,7 @@ class Settings:
     external_host: str | None
     smtp_url: str | None = field(repr=False)
     mail_from: str | None
+    mail_support: str | None
     mail_password_file: Path | None
     memcached: str | None
     memcached_username: str | None

@@ -187,6 +187,7 @@ SETTINGS = (
         default="none: mail is not sent",
     ),
     Setting("mail_from", "The sender of mail", toml="mail.from"),
+    Setting("mail_support", "Whom people can write to about mail", toml="mail.support"),
     Setting(
         "mail_password_file",
         "The file with the mail server's password",

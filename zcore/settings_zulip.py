@@ -50,6 +50,7 @@ WANTED = frozenset(
         "S3_ENDPOINT_URL",
         "S3_EXPORT_BUCKET",
         "S3_REGION",
+        "ZULIP_ADMINISTRATOR",
         "ZULIP_SERVICE_PUSH_NOTIFICATIONS",
         "S3_ADDRESSING_STYLE",
     }
@@ -251,6 +252,7 @@ _RULES: Mapping[str, tuple[str, Rule]] = {
     "broker": ("settings.py", _broker),
     "smtp_url": ("settings.py", _mail),
     "mail_from": ("settings.py", _mail_from),
+    "mail_support": ("settings.py", _assigned("ZULIP_ADMINISTRATOR")),
     "memcached": ("settings.py", _assigned("MEMCACHED_LOCATION", "127.0.0.1:11211")),
     "memcached_username": ("settings.py", _memcached_username),
     "push_service": ("settings.py", _push_service),

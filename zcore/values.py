@@ -155,8 +155,9 @@ class Worker:
     `target` names `(events: Sequence[Event], context: WorkContext) -> Iterable[Rejected] | None`
     (types of `zcore.broker`): the events that can never be handled, everything else is done;
     `batch` is the most events it takes at once; `ready` names `(context: zcore.Context) -> str`
-    that says why it cannot work here ("" when it can); `lease` asks for exactly one effect
-    although delivered twice.
+    that says why it cannot work here ("" when it can); `partial`, of the same form, which of the
+    queue's events it can do nothing with: then `--all` leaves the queue alone, and it has to be
+    named. `lease` asks for exactly one effect although delivered twice.
     """
 
     queue: str
@@ -165,6 +166,7 @@ class Worker:
     batch: int = 1
     ready: str = ""
     lease: bool = False
+    partial: str = ""
 
 
 @frozen
@@ -264,6 +266,21 @@ class BrokerKind:
 
     scheme: str
     target: str
+    help: str = ""
+
+
+@frozen
+class MailTemplate:
+    """The text of one kind of mail.
+
+    `name` is what events call it (`template_prefix`): `zerver/emails/invitation`. `files` is a
+    package and the beginning of the names of files in it, all of them Jinja2 templates: of
+    `zops_acme:mails/invitation` they are `mails/invitation.subject.txt`, `mails/invitation.txt`
+    and, when the mail is to have HTML, too, `mails/invitation.html`.
+    """
+
+    name: str
+    files: str
     help: str = ""
 
 

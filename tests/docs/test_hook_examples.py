@@ -16,6 +16,8 @@ from tools.docs.ours import our_plugins
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.smtp_server import MailServer
+    from zcore.database import Database
     from zcore.testing.commands import Zops
 
 HOOKS = our_plugins().specifications
@@ -167,3 +169,20 @@ def test_hookspecs(zops: Zops) -> None:
     other = implementing("zops_acme_greetings", "['hi']")
     install({"zops_other/plugin.py": other}, zops, plugin="other")
     assert_nothing_wrong(zops, "other")
+
+
+def test_mail_templates(zops: Zops, mail_server: MailServer, sqlite_database: Database) -> None:
+    install_example("zops_mail_templates", zops)
+    zops.on(sqlite_database)
+    zops.environment |= {"ZOPS_SMTP_URL": mail_server.url, "ZOPS_EXTERNAL_HOST": "chat.test"}
+    event = {
+        "template_prefix": "zerver/emails/invitation",
+        "to_emails": ["ann@a.test"],
+        "context": {"referrer_name": "Bo", "realm_name": "A", "activate_url": "https://a.test/x"},
+    }
+    zops("queue", "publish", "email_senders", stdin=json.dumps(event))
+    zops("process-queue", "email_senders", "--drain")
+
+    (received,) = mail_server.received
+    assert str(received.message["Subject"]) == "Bo invites you to A"
+    assert received.body("plain") == "Bo would like you to join: https://a.test/x\r\n"

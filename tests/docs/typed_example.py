@@ -32,6 +32,7 @@ from zcore import (
     ImportJob,
     ImportSource,
     Interrupted,
+    MailTemplate,
     PluginName,
     Problem,
     QueuedEvent,
@@ -110,6 +111,11 @@ def zops_queue_workers() -> list[Worker]:
 @hookimpl
 def zops_queue_brokers() -> list[BrokerKind]:
     return [BrokerKind("acmemq", "acme.broker:connect")]
+
+
+@hookimpl
+def zops_mail_templates() -> list[MailTemplate]:
+    return [MailTemplate("zerver/emails/invitation", "acme:mails/invitation")]
 
 
 @hookimpl

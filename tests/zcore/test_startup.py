@@ -11,6 +11,7 @@ import pytest
 HEAVY = {
     "boto3",
     "botocore",
+    "jinja2",
     "msgspec",
     "orjson",
     "pika",
@@ -29,6 +30,7 @@ NOT_AT_FIRST = {
     "importlib.metadata",
     "json",
     "logging",
+    "smtplib",
     "tomllib",
     "zipfile",
 }

@@ -1,8 +1,8 @@
 """The code in the docs: blocks of Markdown, and the files that examples are made of.
 
 An example is a package. What it holds is said by the first line of each of its parts, a comment
-with the path of a file: `# zops_acme/rules.py`. In a docstring of a hook, what comes before the
-first such line is `zops_acme/plugin.py`.
+with the path of a file: `# zops_acme/rules.py`, or `{# zops_acme/mails/hello.txt #}` in a template.
+In a docstring of a hook, what comes before the first such line is `zops_acme/plugin.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import textwrap
 from dataclasses import dataclass
 
 PLUGIN_FILE = "zops_acme/plugin.py"
-FILE_LINE = re.compile(r"# (?P<path>[\w./-]+\.(?:py|toml))(?:,? .*)?")
+FILE_LINE = re.compile(r"\{?# (?P<path>[\w./-]+\.(?:py|toml|txt))(?:,? .*)?")
 FENCE = re.compile(r"(?m)^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL)
 
 
@@ -59,4 +59,4 @@ def files_of_docstring(docstring: str | None) -> dict[str, str]:
 
 def language(path: str) -> str:
     """The language of a file, for a block of Markdown."""
-    return {"py": "python", "toml": "toml"}[path.rpartition(".")[2]]
+    return {"py": "python", "toml": "toml", "txt": "text"}[path.rpartition(".")[2]]

@@ -1,4 +1,4 @@
-"""What `zops doctor` says about the broker."""
+"""What `zops doctor` says about the broker and the mail server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from zcore.broker import is_rabbitmq, open_broker
 from zcore.errors import ZopsError
 from zcore.tornado import queue_names
 from zops_queue.names import SERVER_QUEUES
+from zops_queue.plugin import MAIL_SECONDS
 from zops_queue.registry import find_workers
 
 if TYPE_CHECKING:
@@ -34,6 +35,23 @@ def broker(context: Context) -> CheckResult:
             hint=f"'zops queue dead {dead[0].queue}' shows them",
         )
     return CheckResult("ok", f"{where}: {len(states)} queues, {ready} events ready")
+
+
+def mail(context: Context) -> CheckResult:
+    """Does the mail server let us in, where one is set?"""
+    from zops_queue.mail.sender import find_sender
+    from zops_queue.mail.server import find_server
+    from zops_queue.mail.smtp import connect
+
+    if not context.settings.smtp_url:
+        return CheckResult("skipped", "no mail server is set (ZOPS_SMTP_URL)")
+    try:
+        server = find_server(context.settings, context.setting(MAIL_SECONDS))
+        sender = find_sender(context.settings).no_reply.spec
+        connect(server).close()
+    except ZopsError as error:
+        return CheckResult("failed", error.message, hint=error.hint)
+    return CheckResult("ok", f"{server.host}:{server.port}, from {sender}")
 
 
 def server_broker(context: Context) -> CheckResult:

@@ -158,3 +158,19 @@ def purge(queue_name: str, yes: bool) -> Result:
     from zops_queue import commands
 
     return commands.purge(current(), queue_name, yes)
+
+
+@queue.command("publish-scheduled-mails")
+def publish_scheduled_mails() -> Result:
+    """Publish the mails that wait in the database and whose time has come.
+
+    They go to the queue deferred_email_senders. A server does this by itself; elsewhere it is for
+    a timer, once a minute or once a day.
+
+    \b
+    Examples:
+      zops queue publish-scheduled-mails
+    """
+    from zops_queue import commands
+
+    return commands.publish_scheduled_mails(current())

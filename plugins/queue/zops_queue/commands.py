@@ -6,7 +6,7 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from zcore.broker import open_broker
+from zcore.broker import open_broker, utc_now
 from zcore.errors import Refused, UsageError
 from zcore.validation import require_valid
 from zcore.values import Finding, Result
@@ -108,6 +108,16 @@ def purge(context: Context, queue: str, yes: bool) -> Result:
             raise Refused("not purged", code="not-confirmed")
         purged = broker.purge(queue)
     return Result({"purged": purged}, text=f"threw away {purged} events of {queue}")
+
+
+def publish_scheduled_mails(context: Context) -> Result:
+    """Publish the mails of the database whose time has come."""
+    from zops_queue.mail.scheduled import publish_due
+
+    with closing(open_broker(context)) as broker:
+        published = publish_due(context.database, broker, utc_now(), context.stop)
+    context.stop.check()
+    return Result({"published": published}, text=f"published {published} scheduled mails")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from zcore import hookspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zcore import BrokerKind, Worker
+    from zcore import BrokerKind, MailTemplate, Worker
 
 
 @hookspec
@@ -40,6 +40,38 @@ def zops_queue_workers() -> Iterable[Worker]:  # type: ignore[empty-body]  # a s
             with context.database.begin() as connection:
                 ...
             return [Rejected(event, "it has no name") for event in nameless]
+    """
+
+
+@hookspec
+def zops_mail_templates() -> Iterable[MailTemplate]:  # type: ignore[empty-body]  # as above
+    """Texts of mails, for the workers of `email_senders` and `deferred_email_senders`.
+
+    Called when such a worker begins. An event names its template and brings a `context`, whose
+    fields the templates see; and `language`, which is "en" when the event says none. A field that
+    is not there makes the event a dead letter, and so does a template that no plugin has. Of two
+    for one name the first, in order of plugin names, counts; the texts that come with zops give
+    way to any other. A plugin whose hook raises is warned of, and its texts are missing.
+
+    HTML is escaped. A template may extend `zops/layout.html` or `zops/layout.txt`, whose blocks
+    are `text` and `footer`; other names are those of files beside it.
+
+    Example::
+
+        from zcore import MailTemplate, hookimpl
+
+        @hookimpl
+        def zops_mail_templates():
+            return [
+                MailTemplate("zerver/emails/invitation", "zops_acme:mails/invitation",
+                             help="to who is invited"),
+            ]
+
+        {# zops_acme/mails/invitation.subject.txt #}
+        {{ referrer_name }} invites you to {{ realm_name }}
+
+        {# zops_acme/mails/invitation.txt #}
+        {{ referrer_name }} would like you to join: {{ activate_url }}
     """
 
 

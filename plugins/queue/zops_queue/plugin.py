@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import BrokerKind, Check, Command, Setting, Worker, hookimpl
+from zcore import BrokerKind, Check, Command, MailTemplate, Setting, Worker, hookimpl
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,12 +18,15 @@ ACTIVITY_BATCH = 500
 ATTEMPTS = Setting(
     "attempts", "How often an event is tried before it becomes a dead letter", default=6, kind=int
 )
+MAIL_SECONDS = Setting(
+    "mail_seconds", "How long the mail server may take for an answer", default=30.0, kind=float
+)
 
 
 @hookimpl
-def zops_settings() -> list[Setting[int]]:
+def zops_settings() -> list[Setting[int] | Setting[float]]:
     """How patient the workers are."""
-    return [ATTEMPTS]
+    return [ATTEMPTS, MAIL_SECONDS]
 
 
 @hookimpl
@@ -72,12 +75,42 @@ def zops_queue_workers() -> list[Worker]:
             batch=ACTIVITY_BATCH,
             ready="zops_queue.workers:needs_database",
         ),
+        *(
+            Worker(
+                queue,
+                "zops_queue.workers.email_senders:handle",
+                help,
+                ready="zops_queue.workers.email_senders:ready",
+                partial="zops_queue.workers.email_senders:partial",
+            )
+            for queue, help in (
+                ("email_senders", "Sends mail that somebody waits for."),
+                ("deferred_email_senders", "Sends mail that can wait."),
+            )
+        ),
         Worker(
             "noop",
             "zops_queue.workers.noop:handle",
             "Does nothing, to measure all the rest.",
             batch=100,
         ),
+    ]
+
+
+@hookimpl
+def zops_mail_templates() -> list[MailTemplate]:
+    """The mails that zops itself causes."""
+    texts = {
+        "account_registered": "to somebody new",
+        "onboarding_zulip_topics": "some days later: what topics are for",
+        "onboarding_zulip_guide": "some days later: what others do with it",
+        "onboarding_team_to_zulip": "some days later, to whoever made the organization",
+        "password_reset": "a link for setting a password",
+        "realm_deactivated": "to the owners of an organization",
+    }
+    return [
+        MailTemplate(f"zerver/emails/{name}", f"zops_queue:mail/texts/{name}", help)
+        for name, help in texts.items()
     ]
 
 
@@ -93,9 +126,10 @@ def zops_queue_brokers() -> list[BrokerKind]:
 
 @hookimpl
 def zops_checks() -> list[Check]:
-    """Is the broker there?"""
+    """Are the broker and the mail server there?"""
     return [
         Check("broker", "zops_queue.checks:broker", "is the broker there, are events stuck?"),
+        Check("mail", "zops_queue.checks:mail", "does the mail server let us in?"),
         Check(
             "server-broker",
             "zops_queue.checks:server_broker",

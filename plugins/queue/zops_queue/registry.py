@@ -60,12 +60,12 @@ def choose_named(context: Context, names: Sequence[str]) -> list[LoadedWorker]:
 
 
 def choose_all(context: Context) -> list[LoadedWorker]:
-    """Every worker that can work here; the others are named in a note."""
+    """Every worker that can do here what comes; the others are named in a note."""
     ready = []
     for worker in find_workers(context).values():
         if worker.queue in NOT_IN_ALL:
             continue
-        if reason := _why_not(worker, context):
+        if reason := _why_not(worker, context) or _what_not(worker, context):
             context.console.note(f"leaving out queue {worker.queue}: {reason}")
         else:
             ready.append(_load(worker, context))
@@ -94,10 +94,18 @@ def _worker_of(name: str, workers: dict[str, Worker]) -> Worker:
 
 
 def _why_not(worker: Worker, context: Context) -> str:
-    if not worker.ready:
+    return _answer(worker, worker.ready, f"ready to work on {worker.queue}?", context)
+
+
+def _what_not(worker: Worker, context: Context) -> str:
+    return _answer(worker, worker.partial, f"a way with all of {worker.queue}?", context)
+
+
+def _answer(worker: Worker, target: str, question: str, context: Context) -> str:
+    if not target:
         return ""
-    ask = cast("Callable[[Context], str]", resolve(worker.ready, owner=_whose(worker)))
-    with context.plugins.running(worker, f"ready to work on {worker.queue}?") as outcome:
+    ask = cast("Callable[[Context], str]", resolve(target, owner=_whose(worker)))
+    with context.plugins.running(worker, question) as outcome:
         reason = ask(context)
         outcome.append(reason)
     return reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,10 @@ def _run_side_by_side(loops: Sequence[QueueLoop], workplace: Workplace) -> None:
             errors.append(error)
             workplace.stop.set()
 
-    threads = [threading.Thread(target=work, args=(loop,)) for loop in loops]
+    # each sees what the command's own thread does, such as zcore.current()
+    threads = [
+        threading.Thread(target=contextvars.copy_context().run, args=(work, loop)) for loop in loops
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
