@@ -1,6 +1,6 @@
 """Mails by which the owners of an organization learn that it was deactivated.
 
-The server's worker sends them: it has the text, in the owner's language.
+A worker sends them: the server's has the text in the owner's language, ours has it in English.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from zcore import Refused
 from zcore.organizations.codes import Role
 from zcore.schema.users import zerver_userprofile
-from zops_realm.outbox import require_server_broker
+from zops_realm.outbox import is_mail_ours, require_mail
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,14 +29,14 @@ SUPPORT = "SUPPORT"  # the worker puts the administrator's address in its place
 
 
 def require_worker(context: Context) -> None:
-    """Raise `Refused` where no server is that could send the mails."""
-    if not context.database.is_server:
+    """Raise `Refused` where nobody is known who could send the mails."""
+    if not context.database.is_server and not is_mail_ours(context):
         raise Refused(
             f"{context.database.name} is not a Zulip server's database: nobody sends mails",
             code="no-server",
-            hint="leave out --email-owners",
+            hint="leave out --email-owners, or set ZOPS_SMTP_URL for zops to send them",
         )
-    require_server_broker(context, "set ZOPS_BROKER to the URL of its RabbitMQ")
+    require_mail(context, "set ZOPS_BROKER to the URL of its RabbitMQ")
 
 
 def mail_owners(work: Work, realm: Realm, deletion: datetime | None) -> int:

@@ -84,7 +84,7 @@ def realm_rename(reference: str, name: str, dry_run: bool) -> Result:
     metavar="N",
     help="Have the server delete what people wrote, after N days.",
 )
-@click.option("--email-owners", is_flag=True, help="Have the server mail the owners.")
+@click.option("--email-owners", is_flag=True, help="Mail the owners.")
 @DRY_RUN
 def realm_deactivate(
     reference: str,

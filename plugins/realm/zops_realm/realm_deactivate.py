@@ -152,7 +152,7 @@ def _report(
     if request.deletion_delay_days is not None:
         text += f"; the server deletes what is in it after {request.deletion_delay_days} days"
     if mailed:
-        text += f"; asked the server to mail {mailed} {'owner' if mailed == 1 else 'owners'}"
+        text += f"; queued mails to {mailed} {'owner' if mailed == 1 else 'owners'}"
     if request.dry_run:
         return Result(data | {"dry_run": True}, text=f"{text}; nothing was written")
     return Result(data, text=text)

@@ -249,7 +249,8 @@ def user_send_password_reset(
 ) -> Result:
     """Mail links with which people set a password of their own.
 
-    The server sends the mails: its broker, its host name and its secret key must be known.
+    The server's worker sends the mails, or that of zops where a mail server is known. The server's
+    broker, its host name and its secret key must be known.
 
     \b
     Examples:

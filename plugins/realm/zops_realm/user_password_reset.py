@@ -17,7 +17,7 @@ from zcore.organizations.hosts import realm_url
 from zcore.schema.users import zerver_userprofile
 from zcore.validation import refuse
 from zops_realm.accounts import MADE_BY_OTHERS, no_account, user_condition
-from zops_realm.outbox import require_server_broker
+from zops_realm.outbox import is_mail_ours, require_mail
 from zops_realm.realm_target import find_open_realm
 from zops_realm.reset_links import Resetting, reset_link
 
@@ -31,7 +31,7 @@ TEMPLATE = "zerver/emails/password_reset"
 NO_REPLY = "TOKENIZED_NO_REPLY"  # the worker puts an address of the server's in its place
 
 NO_KEY_HINT = "set secret_key_file under [server] in zops.toml, or ZOPS_ZULIP_CONF to /etc/zulip"
-NO_BROKER_HINT = "set ZOPS_BROKER to the URL of its RabbitMQ, or give --show to hand out the links"
+NO_BROKER_HINT = "set ZOPS_BROKER to the URL of its RabbitMQ, give --show to hand out the links"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Receiver:
 
 
 def run(context: Context, request: ResetRequest) -> Result:
-    """Ask the server's queue to mail the links, or show them. Nothing is written.
+    """Queue mails with the links, for the server or for us, or show them. Nothing is written.
 
     Raises `Refused` where the server's secret key, its host name or its broker is not known, and
     for accounts that are not there, not active, or bots.
@@ -64,13 +64,15 @@ def run(context: Context, request: ResetRequest) -> Result:
     url = _url(context, realm)
     secret_key = _secret_key(context)
     if not request.show:
-        require_server_broker(context, NO_BROKER_HINT)
+        require_mail(context, NO_BROKER_HINT)
     with context.database.read() as connection:
         receivers = _receivers(connection, request, realm)
     now = datetime.now(UTC)
     links = {one.address: reset_link(url, one.resetting, secret_key, now) for one in receivers}
     if not request.show and not request.dry_run:
         publish_events(context, QUEUE, _events(context, realm, url, receivers, links))
+        if is_mail_ours(context):
+            context.console.note(f"'zops process-queue {QUEUE}' sends the mails")
     return _report(request, realm, links)
 
 
@@ -167,4 +169,4 @@ def _report(request: ResetRequest, realm: Realm, links: dict[str, str]) -> Resul
     if request.dry_run:
         text = f"would send links to {number}; nothing was sent"
         return Result(data | {"to_send": len(links), "dry_run": True}, text=text)
-    return Result(data, text=f"asked the server to mail links to {number}; they are good for a day")
+    return Result(data, text=f"queued mails with links to {number}; they are good for a day")

@@ -1,6 +1,6 @@
-"""The mails that the server's workers send to somebody new: one at once, others on later days.
+"""The mails that workers send to somebody new: one at once, others on later days.
 
-Their texts are the server's own templates; here is only what those are filled with.
+They have the texts, by the server's names; here is only what those are filled with.
 """
 
 from __future__ import annotations
