@@ -85,6 +85,10 @@ class DeadLetter:
     failure: Failure
 
 
+Choice = Callable[[DeadLetter], bool]
+"""Which dead letters somebody means."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
     """How many events a queue holds. `in_hand` (with workers) is None where nobody can tell."""
@@ -175,6 +179,16 @@ class Broker(Protocol):
 
     def dead_letters(self, queue: str, most: int) -> Sequence[DeadLetter]:
         """The oldest dead letters of `queue`, left where they are."""
+
+    def replay(self, queue: str, chosen: Choice) -> Sequence[str]:
+        """Put the dead letters that are `chosen` back to the end of `queue`; return their ids.
+
+        Their attempts are counted from the beginning. Each is stored in `queue` before it leaves
+        the dead letters: a replay that is killed can leave some in both, and none in neither.
+        """
+
+    def drop(self, queue: str, chosen: Choice) -> Sequence[str]:
+        """Throw away the dead letters of `queue` that are `chosen`; return their ids."""
 
     def hasten(self, queue: str, seconds: float) -> None:
         """Make what waits for a later attempt wait at most about `seconds` more."""

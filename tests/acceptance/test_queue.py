@@ -167,6 +167,31 @@ def test_looking_into_a_queue_and_emptying_it(zops_queue: Zops, tmp_path: Path) 
     assert "no dead letters" in zops_queue("queue", "dead", "noop").stdout
 
 
+def test_dead_letters_go_back_or_are_thrown_away(zops_queue: Zops) -> None:
+    zops_queue("queue", "publish", "noop", "--raw", stdin="poison\nnull\n[1]\n")
+    zops_queue("process-queue", "noop", "--drain", exit_code=5)
+    dead = zops_queue("--json", "queue", "dead", "noop").json()
+    assert dead["dead"] == 3
+    ids = {letter["body"]: letter["id"] for letter in dead["dead_letters"]}
+
+    chosen = ("--id", ids["null"], "--newer-than", "1h", "--error", "not an object")
+    replayed = zops_queue("--json", "queue", "replay", "noop", *chosen).json()
+    assert replayed == {"ok": True, "queue": "noop", "replayed": 1, "ids": [ids["null"]]}
+    again = zops_queue("--json", "queue", "replay", "noop", "--id", ids["null"], exit_code=5)
+    assert (again.json()["replayed"], len(again.json()["findings"])) == (0, 1)
+    (state,) = zops_queue("--json", "queue", "list").json()["queues"]
+    assert (state["ready"], state["dead"]) == (1, 2)
+
+    unsure = zops_queue("queue", "drop", "noop", "--id", ids["poison"], exit_code=3)
+    assert "--yes" in unsure.stderr
+    assert "which dead letters?" in zops_queue("queue", "drop", "noop", "--yes", exit_code=2).stderr
+    dropped = zops_queue("--json", "queue", "drop", "noop", "--id", ids["poison"], "--yes").json()
+    assert (dropped["dropped"], dropped["ids"]) == (1, [ids["poison"]])
+    assert "threw away 1 " in zops_queue("queue", "drop", "noop", "--all", "--yes").stdout
+    assert zops_queue("--json", "queue", "dead", "noop").json()["dead"] == 0
+    assert "put 0 dead letters back" in zops_queue("queue", "replay", "noop").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "said"),
     [
@@ -177,6 +202,8 @@ def test_looking_into_a_queue_and_emptying_it(zops_queue: Zops, tmp_path: Path) 
         (["queue", "publish", "no-op"], 2, "did you mean 'noop'?"),
         (["queue", "publish", "noop", "no-such-file"], 3, "cannot read no-such-file"),
         (["queue", "purge", "nop", "--yes"], 2, "did you mean 'noop'?"),
+        (["queue", "replay", "noop", "--older-than", "soon"], 2, "30m, 2h, 7d"),
+        (["queue", "drop", "noop", "--all", "--id", "1"], 2, "not both"),
     ],
 )
 def test_mistakes_on_the_command_line(

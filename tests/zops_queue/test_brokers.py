@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from zcore.testing.broker import StubQueues
 
 if TYPE_CHECKING:
     from tests.zops_queue.conftest import Connect
-    from zcore.broker import Broker
+    from zcore.broker import Broker, DeadLetter
 
 
 @pytest.fixture(params=["embedded", "stub", pytest.param("amqp", marks=pytest.mark.rabbitmq)])
@@ -204,3 +205,66 @@ def test_what_comes_while_somebody_waits(broker: Broker, connect: Connect, queue
     consumer.wait(10)
     assert consumer.held(queue) == 1
     assert time.monotonic() - began < 5
+
+
+def given_up(broker: Broker, queue: str, count: int) -> list[DeadLetter]:
+    """As many dead letters as `count`, the oldest first, of a queue with nothing else in it."""
+    broker.publish(queue, numbered(count))
+    consumer = broker.consume({queue: count}, "test")
+    for number, delivery in enumerate(receive(consumer, queue, count)):
+        consumer.bury(delivery, replace(FAILURE, error=f"reason {number}"))
+    consumer.close()
+    return list(broker.dead_letters(queue, count))
+
+
+def test_a_replay_puts_chosen_dead_letters_back(
+    broker: Broker, connect: Connect, queue: str
+) -> None:
+    letters = given_up(broker, queue, 4)
+    wanted = {letters[1].id, letters[3].id}
+    assert len({letter.id for letter in letters}) == 4
+    broker.publish(queue, [b'{"n":"other"}'])
+    replayed = broker.replay(queue, lambda letter: letter.id in wanted)
+    assert list(replayed) == [letters[1].id, letters[3].id]
+    assert broker.dead_letters(queue, 9) == [letters[0], letters[2]]
+    consumer = connect().consume({queue: 9}, "test")
+    came = receive(consumer, queue, 3)
+    assert [each.body for each in came] == [b'{"n":"other"}', b'{"n":1}', b'{"n":3}']
+    assert {each.attempts for each in came} == {0}
+    assert not broker.replay(queue, lambda letter: letter.id in wanted)
+
+
+def test_more_dead_letters_than_are_taken_at_once(broker: Broker, queue: str) -> None:
+    given_up(broker, queue, 1_203)
+    odd = {f"reason {number}" for number in range(1, 1_203, 2)}
+    replayed = broker.replay(queue, lambda letter: letter.failure.error in odd)
+    assert len(replayed) == len(set(replayed)) == 601
+    state = broker.state(queue)
+    assert state is not None
+    assert (state.ready, state.dead) == (601, 602)
+
+
+def test_what_is_dropped_is_gone(broker: Broker, queue: str) -> None:
+    first, second = given_up(broker, queue, 2)
+    assert list(broker.drop(queue, lambda letter: letter.body == first.body)) == [first.id]
+    assert broker.dead_letters(queue, 9) == [second]
+    state = broker.state(queue)
+    assert state is not None
+    assert (state.ready, state.dead) == (0, 1)
+    assert not broker.drop(f"{queue}_other", lambda _: True)
+
+
+def test_a_choice_that_fails_settles_nothing(broker: Broker, connect: Connect, queue: str) -> None:
+    letters = given_up(broker, queue, 3)
+
+    def choose(letter: DeadLetter) -> bool:
+        if letter.id == letters[2].id:
+            raise ValueError("cannot tell")
+        return True
+
+    other = connect()
+    with pytest.raises(ValueError, match="cannot tell"):
+        other.replay(queue, choose)
+    other.close()
+    assert broker.dead_letters(queue, 9) == letters
+    assert not broker.peek(queue, 9)

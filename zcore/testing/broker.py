@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from zcore.broker import Clock, DeadLetter, Delivery, Failure, QueueState, utc_now
+from zcore.broker import Choice, Clock, DeadLetter, Delivery, Failure, QueueState, utc_now
 from zcore.errors import Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -172,6 +172,25 @@ class StubBroker:
         """The oldest dead letters."""
         self.stub.require_reachable()
         return self.stub.letters[queue][:most]
+
+    def replay(self, queue: str, chosen: Choice) -> Sequence[str]:
+        """Make events of dead letters again."""
+        with self.stub.changed:
+            letters = self._take(queue, chosen)
+            self.publish(queue, [letter.body for letter in letters])
+        return [letter.id for letter in letters]
+
+    def drop(self, queue: str, chosen: Choice) -> Sequence[str]:
+        """Forget dead letters."""
+        return [letter.id for letter in self._take(queue, chosen)]
+
+    def _take(self, queue: str, chosen: Choice) -> list[DeadLetter]:
+        self.stub.require_reachable()
+        with self.stub.changed:
+            letters = self.stub.letters[queue]
+            taken = [letter for letter in letters if chosen(letter)]
+            self.stub.letters[queue] = [each for each in letters if each not in taken]
+        return taken
 
     def hasten(self, queue: str, seconds: float) -> None:
         """Bring the time of the next attempt nearer."""

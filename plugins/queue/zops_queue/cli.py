@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
-from click.types import StringParamType
 
-from zcore import Result, Worker, current
-from zcore.options import completions
+from zcore import Result, current
+from zops_queue.parameters import AGE, COUNT, PREFETCH, QUEUE
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+    from collections.abc import Callable
+    from datetime import timedelta
 
-COUNT = click.IntRange(min=1)
-PREFETCH = click.IntRange(min=1, max=65_535)
-
-
-class QueueName(StringParamType):
-    """A queue; completes those that there are workers for."""
-
-    name = "queue"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """The queues that begin with `incomplete`."""
-        workers = current().plugins.available("zops_queue_workers", Worker)
-        return completions((worker.queue for _, worker in workers), incomplete)
+F = TypeVar("F", bound="Callable[..., object]")
 
 
-QUEUE = QueueName()
+def choosing_dead_letters(command: F) -> F:
+    """Give a command the options that say which dead letters are meant."""
+    options = [
+        click.option("--id", "ids", metavar="ID", multiple=True, help="This one."),
+        click.option(
+            "--older-than", metavar="AGE", type=AGE, help="Given up longer ago: 30m, 2h, 7d."
+        ),
+        click.option("--newer-than", metavar="AGE", type=AGE, help="Given up less long ago."),
+        click.option("--error", metavar="TEXT", default="", help="With TEXT in their error."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command("process-queue")
@@ -174,3 +172,58 @@ def publish_scheduled_mails() -> Result:
     from zops_queue import commands
 
     return commands.publish_scheduled_mails(current())
+
+
+@queue.command()
+@click.argument("queue_name", metavar="QUEUE", type=QUEUE)
+@choosing_dead_letters
+def replay(
+    queue_name: str,
+    ids: tuple[str, ...],
+    older_than: timedelta | None,
+    newer_than: timedelta | None,
+    error: str,
+) -> Result:
+    """Put dead letters of QUEUE back on it, to be tried again from the beginning.
+
+    All of them, or those that the options choose. Each is stored in the queue before it leaves
+    the dead letters: when this command is killed, some can be in both, and none is lost.
+
+    \b
+    Examples:
+      zops queue replay user_activity
+      zops queue replay user_activity --error 'no user' --newer-than 2h
+    """
+    from zops_queue import commands
+    from zops_queue.dead_letters import Selection
+
+    selection = Selection(ids=ids, older_than=older_than, newer_than=newer_than, error=error)
+    return commands.replay(current(), queue_name, selection)
+
+
+@queue.command()
+@click.argument("queue_name", metavar="QUEUE", type=QUEUE)
+@choosing_dead_letters
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop(
+    queue_name: str,
+    ids: tuple[str, ...],
+    older_than: timedelta | None,
+    newer_than: timedelta | None,
+    error: str,
+    everything: bool,
+    yes: bool,
+) -> Result:
+    """Throw away dead letters of QUEUE.
+
+    \b
+    Examples:
+      zops queue drop user_activity --id 17 --yes
+      zops queue drop user_activity --older-than 30d --yes
+    """
+    from zops_queue import commands
+    from zops_queue.dead_letters import Selection
+
+    selection = Selection(ids=ids, older_than=older_than, newer_than=newer_than, error=error)
+    return commands.drop(current(), queue_name, selection, everything, yes)

@@ -10,7 +10,7 @@ from zcore.broker import open_broker, utc_now
 from zcore.errors import Refused, UsageError
 from zcore.validation import require_valid
 from zcore.values import Finding, Result
-from zops_queue import views
+from zops_queue import dead_letters, views
 from zops_queue.names import SERVER_QUEUES
 from zops_queue.plugin import ATTEMPTS
 from zops_queue.processing.retry import RetryPolicy
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from zcore import Context
     from zcore.broker import Broker
+    from zops_queue.dead_letters import Selection
 
 
 def process(context: Context, names: Sequence[str], everything: bool, options: Options) -> Result:
@@ -96,8 +97,21 @@ def dead(context: Context, queue: str, most: int) -> Result:
     """The oldest dead letters of a queue."""
     with _broker_for(context, queue) as broker:
         state = broker.state(queue)
-        letters = broker.dead_letters(queue, most)
-        return views.dead_letters(queue, letters, state.dead if state else 0)
+        found = broker.dead_letters(queue, most)
+        return views.dead_letters(queue, found, state.dead if state else 0)
+
+
+def replay(context: Context, queue: str, selection: Selection) -> Result:
+    """Put dead letters of a queue back on it."""
+    with _broker_for(context, queue) as broker:
+        return dead_letters.replay(broker, queue, selection)
+
+
+def drop(context: Context, queue: str, selection: Selection, everything: bool, yes: bool) -> Result:
+    """Throw away dead letters of a queue: those that are chosen, or `everything`."""
+    dead_letters.require_one_or_all(selection, everything)
+    with _broker_for(context, queue) as broker:
+        return dead_letters.drop(context, broker, queue, selection, yes)
 
 
 def purge(context: Context, queue: str, yes: bool) -> Result:

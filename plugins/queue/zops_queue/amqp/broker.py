@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pika import spec
-
-from zcore.broker import DeadLetter, Delivery, Failure, QueueState
+from zcore.broker import Delivery, QueueState
 from zcore.text import mask_passwords
-from zops_queue.amqp import names
+from zops_queue.amqp import dead_letters, names
 from zops_queue.amqp.consumer import AmqpConsumer
+from zops_queue.amqp.getting import get_messages, give_back
 from zops_queue.amqp.link import Channel, Link, NoSuchQueue
 from zops_queue.amqp.publisher import Message, Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from zcore.broker import Choice, DeadLetter
     from zcore.settings import Settings
+    from zops_queue.amqp.getting import Got
 
 MOVED_AT_ONCE = 500
 
@@ -88,7 +88,17 @@ class AmqpBroker:
     def dead_letters(self, queue: str, most: int) -> Sequence[DeadLetter]:
         """As `peek`, of the dead letters."""
         found = self._peek(names.dead_queue(queue), most)
-        return [_dead_letter(queue, properties, body) for _, properties, body in found]
+        return [dead_letters.read(queue, message) for message in found]
+
+    def replay(self, queue: str, chosen: Choice) -> Sequence[str]:
+        """Publish the events again and, when RabbitMQ has confirmed them, forget the letters."""
+        return self._settle_dead_letters(
+            queue, chosen, lambda letters: self.publish(queue, [each.body for each in letters])
+        )
+
+    def drop(self, queue: str, chosen: Choice) -> Sequence[str]:
+        """Acknowledge the letters."""
+        return self._settle_dead_letters(queue, chosen)
 
     def hasten(self, queue: str, seconds: float) -> None:
         """Move what waits in the longer retry queues to a shorter one."""
@@ -140,36 +150,29 @@ class AmqpBroker:
             if self._control.closed:
                 del self._control
 
-    def _peek(self, queue: str, most: int) -> list[tuple[Any, Any, bytes]]:
+    def _settle_dead_letters(
+        self,
+        queue: str,
+        chosen: Choice,
+        before: Callable[[Sequence[DeadLetter]], object] = lambda _: None,
+    ) -> Sequence[str]:
+        found = self._look(names.dead_queue(queue))
+        if not found:
+            return ()
+        return dead_letters.settle(self._link, queue, found.message_count, chosen, before)
+
+    def _peek(self, queue: str, most: int) -> list[Got]:
         if self._look(queue) is None:
             return []
         channel = self._link.channel()
-        found = self._get(channel, queue, most)
-        channel.close()
-        return found
-
-    def _get(self, channel: Channel, queue: str, most: int) -> list[tuple[Any, Any, bytes]]:
-        """Up to `most` messages, which stay on `channel` until acknowledged."""
-        found: list[tuple[Any, Any, bytes]] = []
-        empty: list[object] = []
-        channel.raw.add_callback(empty.append, [spec.Basic.GetEmpty], one_shot=False)
-        got: list[object] = []
-
-        def take(_channel: object, method: Any, properties: Any, body: bytes) -> None:
-            got.append(method)
-            found.append((method, properties, body))
-
-        while len(found) < most and not empty:
-            got.clear()
-            channel.raw.basic_get(queue, take)
-            self._link.wait_until(lambda: got or empty or channel.closed)
-            channel.check()
+        found = get_messages(self._link, channel, queue, most)
+        give_back(self._link, channel, queue, len(found))
         return found
 
     def _move(self, source: str, target: str, count: int, seconds: float) -> None:
         channel = self._link.channel()
         while count > 0:
-            found = self._get(channel, source, min(count, MOVED_AT_ONCE))
+            found = get_messages(self._link, channel, source, min(count, MOVED_AT_ONCE))
             if not found:
                 break
             self._publisher.send_all(
@@ -180,23 +183,3 @@ class AmqpBroker:
                 channel.raw.basic_ack(found[-1][0].delivery_tag, multiple=True)
             count -= len(found)
         channel.close()
-
-
-def _dead_letter(queue: str, properties: Any, body: bytes) -> DeadLetter:
-    headers = properties.headers
-    failure = Failure(
-        error=names.text_of(headers, names.ERROR),
-        traceback=names.text_of(headers, names.TRACEBACK),
-        attempts=names.count_of(headers, names.ATTEMPTS),
-        host=names.text_of(headers, names.HOST),
-        worker=names.text_of(headers, names.WORKER),
-        time=_time(names.text_of(headers, names.TIME)),
-    )
-    return DeadLetter(id=properties.message_id or "", queue=queue, body=body, failure=failure)
-
-
-def _time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:  # not one of ours
-        return datetime.fromtimestamp(0, UTC)

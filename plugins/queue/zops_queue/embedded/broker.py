@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
-from datetime import datetime
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from zcore.broker import Clock, DeadLetter, Delivery, Failure, QueueState, utc_now
+from zcore.broker import Clock, Delivery, QueueState, utc_now
+from zops_queue.embedded import dead_letters
 from zops_queue.embedded.consumer import EmbeddedConsumer
 from zops_queue.embedded.file import open_file, transaction, translated
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from zcore.broker import Choice, DeadLetter
     from zcore.settings import Settings
 
 EVENTS_A_TRANSACTION = 10_000
@@ -140,12 +141,17 @@ class EmbeddedBroker:
         """The oldest dead letters."""
         if not self._is_there:
             return ()
-        rows = self._connection.execute(
-            "SELECT id, body, error, traceback, attempts, host, worker, time FROM dead_letters"
-            " WHERE queue = ? ORDER BY id LIMIT ?",
-            (queue, most),
-        )
-        return [_dead_letter(queue, row) for row in rows]
+        return dead_letters.oldest(self._connection, queue, most)
+
+    @explained
+    def replay(self, queue: str, chosen: Choice) -> Sequence[str]:
+        """Make events of dead letters again, some hundred a transaction."""
+        return dead_letters.replay(self._connection, queue, chosen) if self._is_there else ()
+
+    @explained
+    def drop(self, queue: str, chosen: Choice) -> Sequence[str]:
+        """Delete dead letters."""
+        return dead_letters.drop(self._connection, queue, chosen) if self._is_there else ()
 
     @explained
     def hasten(self, queue: str, seconds: float) -> None:
@@ -175,16 +181,3 @@ class EmbeddedBroker:
             finally:
                 if self._opened is not None:
                     self._opened.close()
-
-
-def _dead_letter(queue: str, row: sqlite3.Row) -> DeadLetter:
-    number, body, error, traceback, attempts, host, worker, time = row
-    failure = Failure(
-        error=error,
-        traceback=traceback,
-        attempts=attempts,
-        host=host,
-        worker=worker,
-        time=datetime.fromisoformat(time),
-    )
-    return DeadLetter(id=str(number), queue=queue, body=body, failure=failure)
