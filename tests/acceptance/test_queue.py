@@ -192,6 +192,29 @@ def test_dead_letters_go_back_or_are_thrown_away(zops_queue: Zops) -> None:
     assert "put 0 dead letters back" in zops_queue("queue", "replay", "noop").stdout
 
 
+def test_an_error_file_of_the_server_is_replayed(zops_queue: Zops, tmp_path: Path) -> None:
+    path = tmp_path / "noop.errors"
+    time_of_failure = "Sun Nov 22 19:44:11 2026\t"
+    text = f'{time_of_failure}[{{"n": 1}}, {{"n": 2}}]\n{time_of_failure}[{{"n": 3\n'
+    path.write_text(text + f'{time_of_failure}[[{{"n": 4}}], 5]\n')
+    before = path.read_bytes()
+    replay = ("--json", "queue", "replay", "noop", "--from-file", path)
+    report = zops_queue(*replay, exit_code=5).json()
+    assert (report["replayed"], report["unreadable"], report["renamed"]) == (3, 2, None)
+    wheres = [finding["where"] for finding in report["findings"]]
+    assert wheres == [f"{path}, line 2", f"{path}, line 3"]
+    assert path.read_bytes() == before
+    shown = zops_queue("--json", "queue", "peek", "noop").json()["events"]
+    assert [each["event"]["n"] for each in shown] == [1, 2, 4]
+
+    path.write_text(f'{time_of_failure}[{{"n": 5}}]\n')
+    renamed = zops_queue(*replay, "--rename").json()["renamed"]
+    assert renamed == f"{path}.replayed"
+    assert not path.exists()
+    assert "5" in (tmp_path / "noop.errors.replayed").read_text()
+    assert zops_queue("process-queue", "noop", "--drain").stdout.startswith("processed 4 events")
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "said"),
     [
@@ -203,6 +226,9 @@ def test_dead_letters_go_back_or_are_thrown_away(zops_queue: Zops) -> None:
         (["queue", "publish", "noop", "no-such-file"], 3, "cannot read no-such-file"),
         (["queue", "purge", "nop", "--yes"], 2, "did you mean 'noop'?"),
         (["queue", "replay", "noop", "--older-than", "soon"], 2, "30m, 2h, 7d"),
+        (["queue", "replay", "noop", "--from-file", "no-such"], 3, "cannot read or rename no-such"),
+        (["queue", "replay", "noop", "--from-file", "x", "--id", "1"], 2, "all events of the file"),
+        (["queue", "replay", "noop", "--rename"], 2, "goes with --from-file"),
         (["queue", "drop", "noop", "--all", "--id", "1"], 2, "not both"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -177,28 +178,41 @@ def publish_scheduled_mails() -> Result:
 @queue.command()
 @click.argument("queue_name", metavar="QUEUE", type=QUEUE)
 @choosing_dead_letters
+@click.option(
+    "--from-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Instead of dead letters, the events of an error file of the server's own workers.",
+)
+@click.option("--rename", is_flag=True, help="Rename FILE afterwards, to FILE.replayed.")
 def replay(
     queue_name: str,
     ids: tuple[str, ...],
     older_than: timedelta | None,
     newer_than: timedelta | None,
     error: str,
+    from_file: Path | None,
+    rename: bool,
 ) -> Result:
     """Put dead letters of QUEUE back on it, to be tried again from the beginning.
 
     All of them, or those that the options choose. Each is stored in the queue before it leaves
     the dead letters: when this command is killed, some can be in both, and none is lost.
 
+    With --from-file, each event of an error file (QUEUE.errors) that the server's own workers
+    wrote. What cannot be read there is named and passed over.
+
     \b
     Examples:
       zops queue replay user_activity
       zops queue replay user_activity --error 'no user' --newer-than 2h
+      zops queue replay email_senders --from-file email_senders.errors --rename
     """
     from zops_queue import commands
     from zops_queue.dead_letters import Selection
 
     selection = Selection(ids=ids, older_than=older_than, newer_than=newer_than, error=error)
-    return commands.replay(current(), queue_name, selection)
+    return commands.replay(current(), queue_name, selection, from_file, rename)
 
 
 @queue.command()

@@ -11,6 +11,7 @@ from zcore.errors import Refused, UsageError
 from zcore.validation import require_valid
 from zcore.values import Finding, Result
 from zops_queue import dead_letters, views
+from zops_queue.error_replay import replay_file
 from zops_queue.names import SERVER_QUEUES
 from zops_queue.plugin import ATTEMPTS
 from zops_queue.processing.retry import RetryPolicy
@@ -26,6 +27,7 @@ from zops_queue.registry import check_queue, choose_all, choose_named, find_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from zcore import Context
     from zcore.broker import Broker
@@ -101,9 +103,17 @@ def dead(context: Context, queue: str, most: int) -> Result:
         return views.dead_letters(queue, found, state.dead if state else 0)
 
 
-def replay(context: Context, queue: str, selection: Selection) -> Result:
-    """Put dead letters of a queue back on it."""
+def replay(
+    context: Context, queue: str, selection: Selection, file: Path | None, rename: bool
+) -> Result:
+    """Put dead letters of a queue, or the events of an error file, back on it."""
+    if file is None and rename:
+        raise UsageError("--rename goes with --from-file")
+    if file is not None and not selection.is_everything:
+        raise UsageError("--from-file takes all events of the file", hint="leave the others out")
     with _broker_for(context, queue) as broker:
+        if file is not None:
+            return replay_file(context, broker, queue, file, rename=rename)
         return dead_letters.replay(broker, queue, selection)
 
 
