@@ -159,6 +159,12 @@ def test_looking_into_a_queue_and_emptying_it(zops_queue: Zops, tmp_path: Path) 
     (state,) = zops_queue("--json", "queue", "list").json()["queues"]
     assert (state["queue"], state["ready"], state["worker"]) == ("noop", 2, True)
     assert "noop" in zops_queue("queue", "list").stdout
+    counted = zops_queue("--json", "queue", "stats", "noop").json()
+    in_hand = None if "ZOPS_BROKER" in zops_queue.environment else 0
+    numbers = {"ready": 2, "in_hand": in_hand, "delayed": 0, "dead": 0, "consumers": 0}
+    assert counted["queues"] == [{"queue": "noop", **numbers}]
+    assert counted["total"] == numbers
+    assert zops_queue("queue", "stats").stdout.splitlines()[-1].split()[:2] == ["all", "2"]
     unsure = zops_queue("queue", "purge", "noop", exit_code=3)
     assert "--yes" in unsure.stderr
     purged = zops_queue("--json", "queue", "purge", "noop", "--yes").json()
@@ -228,6 +234,7 @@ def test_an_error_file_of_the_server_is_replayed(zops_queue: Zops, tmp_path: Pat
         (["queue", "replay", "noop", "--older-than", "soon"], 2, "30m, 2h, 7d"),
         (["queue", "replay", "noop", "--from-file", "no-such"], 3, "cannot read or rename no-such"),
         (["queue", "replay", "noop", "--from-file", "x", "--id", "1"], 2, "all events of the file"),
+        (["queue", "stats", "no-op"], 2, "did you mean 'noop'?"),
         (["queue", "replay", "noop", "--rename"], 2, "goes with --from-file"),
         (["queue", "drop", "noop", "--all", "--id", "1"], 2, "not both"),
     ],

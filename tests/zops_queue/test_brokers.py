@@ -92,6 +92,22 @@ def test_consumers_share_a_queue(broker: Broker, connect: Connect, queue: str) -
     assert sorted(bodies) == numbered(6)
 
 
+def test_consumers_are_counted(broker: Broker, connect: Connect, queue: str) -> None:
+    def consumers() -> int:
+        state = broker.state(queue)
+        return state.consumers if state else 0
+
+    broker.declare(queue)
+    assert consumers() == 0
+    first = connect()
+    first.consume({f"{queue}_other": 3, queue: 3}, "a")
+    connect().consume({queue: 3}, "b")
+    connect().consume({f"{queue}_other": 3}, "c")
+    until(lambda: consumers() == 2)
+    first.close()
+    until(lambda: consumers() == 1)
+
+
 def test_one_consumer_takes_from_several_queues(broker: Broker, queue: str) -> None:
     other = f"{queue}_other"
     broker.publish(queue, [b'{"n":1}'])

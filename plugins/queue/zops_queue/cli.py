@@ -93,6 +93,24 @@ def list_queues() -> Result:
 
 
 @queue.command()
+@click.argument("queues", metavar="[QUEUE]...", nargs=-1, type=QUEUE)
+def stats(queues: tuple[str, ...]) -> Result:
+    """Count the events of QUEUE, and who takes from it; without QUEUE, of all queues.
+
+    RabbitMQ does not say how many events its consumers have in hand ("?"), the embedded broker
+    does.
+
+    \b
+    Examples:
+      zops queue stats
+      zops queue stats user_activity email_senders --json
+    """
+    from zops_queue import commands
+
+    return commands.stats(current(), queues)
+
+
+@queue.command()
 @click.argument("queue_name", metavar="QUEUE", type=QUEUE)
 @click.argument("path", metavar="[FILE|-]", default="-")
 @click.option("--raw", is_flag=True, help="Send the lines as they are, whatever they hold.")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zcore import Context
-    from zcore.broker import Broker
+    from zcore.broker import Broker, QueueState
     from zops_queue.dead_letters import Selection
 
 
@@ -83,10 +83,21 @@ def publish(context: Context, queue: str, path: str, raw: bool) -> Result:
 def list_queues(context: Context) -> Result:
     """How full the queues are."""
     with closing(open_broker(context)) as broker:
-        workers = set(find_workers(context))
-        names = sorted({*SERVER_QUEUES, *workers, *broker.queues()})
-        states = [state for name in names if (state := broker.state(name))]
-        return views.states(states, workers)
+        return views.states(_states(context, broker), set(find_workers(context)))
+
+
+def stats(context: Context, names: Sequence[str]) -> Result:
+    """How many events and consumers the queues `names` have, or all that are there."""
+    with closing(open_broker(context)) as broker:
+        for name in names:
+            check_queue(context, name, broker.queues())
+        return views.stats(_states(context, broker, names))
+
+
+def _states(context: Context, broker: Broker, names: Sequence[str] = ()) -> list[QueueState]:
+    """How full the queues `names` are, or all that can be named; without those not there."""
+    known = names or sorted({*SERVER_QUEUES, *find_workers(context), *broker.queues()})
+    return [state for name in dict.fromkeys(known) if (state := broker.state(name))]
 
 
 def peek(context: Context, queue: str, most: int) -> Result:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zcore.broker import DeadLetter, Delivery, QueueState
 
 WIDEST = 100  # characters of an event in a table
+COUNTS = ("ready", "in_hand", "delayed", "dead", "consumers")
 
 
 def states(found: Sequence[QueueState], with_worker: set[str]) -> Result:
@@ -25,6 +26,25 @@ def states(found: Sequence[QueueState], with_worker: set[str]) -> Result:
     headings = ("QUEUE", "READY", "IN HAND", "DELAYED", "DEAD", "WORKER")
     text = table(headings, rows) if rows else "no queues"
     return Result({"queues": data}, text=text)
+
+
+def stats(found: Sequence[QueueState]) -> Result:
+    """The result of `queue stats`; a total of what nobody can tell is not told either."""
+    rows = [_counts(state) for state in found]
+    columns = list(zip(*rows, strict=True)) or [(0,)] * len(COUNTS)
+    total = [None if None in column else sum(each or 0 for each in column) for column in columns]
+    data = [
+        {"queue": state.queue, **dict(zip(COUNTS, row, strict=True))}
+        for state, row in zip(found, rows, strict=True)
+    ]
+    lines = [[each.queue, *map(_cell, row)] for each, row in zip(found, rows, strict=True)]
+    headings = ("QUEUE", "READY", "IN HAND", "DELAYED", "DEAD", "CONSUMERS")
+    text = table(headings, [*lines, ["all", *map(_cell, total)]])
+    return Result({"queues": data, "total": dict(zip(COUNTS, total, strict=True))}, text=text)
+
+
+def _counts(state: QueueState) -> tuple[int | None, ...]:
+    return (state.ready, state.in_hand, state.delayed, state.dead, state.consumers)
 
 
 def deliveries(queue: str, found: Sequence[Delivery]) -> Result:

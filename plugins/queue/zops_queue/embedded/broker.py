@@ -10,6 +10,7 @@ from zcore.broker import Clock, Delivery, QueueState, utc_now
 from zops_queue.embedded import dead_letters
 from zops_queue.embedded.consumer import EmbeddedConsumer
 from zops_queue.embedded.file import open_file, transaction, translated
+from zops_queue.embedded.owners import owners_folder, takes_from
 
 if TYPE_CHECKING:
     import sqlite3
@@ -119,7 +120,19 @@ class EmbeddedBroker:
             {"queue": queue},
         ).fetchone()
         ready, in_hand, delayed, dead = row
-        return QueueState(queue=queue, ready=ready, in_hand=in_hand, delayed=delayed, dead=dead)
+        return QueueState(
+            queue=queue,
+            ready=ready,
+            in_hand=in_hand,
+            delayed=delayed,
+            dead=dead,
+            consumers=self._consumers_of(queue),
+        )
+
+    def _consumers_of(self, queue: str) -> int:
+        folder = owners_folder(self.path)
+        tokens = self._connection.execute("SELECT token FROM owners").fetchall()
+        return sum(takes_from(folder, token, queue) for (token,) in tokens)
 
     @explained
     def peek(self, queue: str, most: int) -> Sequence[Delivery]:

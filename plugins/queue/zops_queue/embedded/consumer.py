@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from zcore.broker import Clock, Delivery, Failure
 from zops_queue.embedded.file import transaction, translated
-from zops_queue.embedded.owners import OwnerLock, forget, is_alive
+from zops_queue.embedded.owners import OwnerLock, forget, is_alive, owners_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,14 +26,14 @@ class EmbeddedConsumer:
         self, path: Path, connection: sqlite3.Connection, prefetch: Mapping[str, int], clock: Clock
     ) -> None:
         self._path = path
-        self._folder = path.with_name(f"{path.name}-owners")
+        self._folder = owners_folder(path)
         self._connection = connection
         self._prefetch = prefetch
         self._clock = clock
         self._fetched: dict[str, deque[Delivery]] = {queue: deque() for queue in prefetch}
         self._in_hand = dict.fromkeys(prefetch, 0)
         self._closed = False
-        self._lock = OwnerLock(self._folder)
+        self._lock = OwnerLock(self._folder, prefetch)
         self._owner = self._register()
         self._next_census = 0.0
 

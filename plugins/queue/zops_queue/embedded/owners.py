@@ -13,18 +13,25 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
-class OwnerLock:
-    """The proof that one consumer lives. Made locked; `close` ends it."""
+def owners_folder(path: Path) -> Path:
+    """The folder of those who take from the queue file `path`."""
+    return path.with_name(f"{path.name}-owners")
 
-    def __init__(self, folder: Path) -> None:
+
+class OwnerLock:
+    """The proof that one consumer of `queues` lives. Made locked; `close` ends it."""
+
+    def __init__(self, folder: Path, queues: Iterable[str]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.token = secrets.token_hex(16)
         self._path = folder / self.token
         self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        os.write(self._descriptor, "\n".join(queues).encode())
 
     def close(self) -> None:
         """Let go, and leave no file behind."""
@@ -45,6 +52,15 @@ def is_alive(folder: Path, token: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def takes_from(folder: Path, token: str, queue: str) -> bool:
+    """Does the owner with `token` live, and consume `queue`?"""
+    try:
+        queues = (folder / token).read_text().split("\n")
+    except FileNotFoundError:
+        return False
+    return queue in queues and is_alive(folder, token)
 
 
 def forget(folder: Path, token: str) -> None:
