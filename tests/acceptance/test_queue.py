@@ -198,6 +198,30 @@ def test_dead_letters_go_back_or_are_thrown_away(zops_queue: Zops) -> None:
     assert "put 0 dead letters back" in zops_queue("queue", "replay", "noop").stdout
 
 
+def test_statistics_for_the_servers_monitoring(zops_queue: Zops, tmp_path: Path) -> None:
+    folder = tmp_path / "var" / "queue_stats"
+    zops_queue.environment["ZOPS_QUEUE_STATS_FOLDER"] = str(folder)
+    zops_queue("queue", "publish", "noop", stdin=lines(*[{"n": 1}] * 250))
+    zops_queue("process-queue", "noop", "--drain")
+    assert [path.name for path in folder.iterdir()] == ["noop.stats"]
+    assert (folder / "noop.stats").stat().st_mode & 0o777 == 0o644
+    written = json.loads((folder / "noop.stats").read_text())
+    assert list(written) == [
+        "update_time",
+        "recent_average_consume_time",
+        "queue_last_emptied_timestamp",
+        "consumed_since_last_emptied",
+    ]
+    assert 0 < written["recent_average_consume_time"] < 1
+    assert abs(time.time() - written["update_time"]) < 3600
+    assert written["consumed_since_last_emptied"] == 0
+
+    folder.chmod(0o755)
+    zops_queue.environment["ZOPS_QUEUE_STATS_FOLDER"] = "/dev/null/stats"
+    warned = zops_queue("process-queue", "noop", "--drain").stderr
+    assert warned.count("cannot be written") == 1
+
+
 def test_an_error_file_of_the_server_is_replayed(zops_queue: Zops, tmp_path: Path) -> None:
     path = tmp_path / "noop.errors"
     time_of_failure = "Sun Nov 22 19:44:11 2026\t"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from zcore.values import Finding, Result
 from zops_queue import dead_letters, views
 from zops_queue.error_replay import replay_file
 from zops_queue.names import SERVER_QUEUES
-from zops_queue.plugin import ATTEMPTS
+from zops_queue.plugin import ATTEMPTS, STATS_FOLDER
 from zops_queue.processing.retry import RetryPolicy
 from zops_queue.processing.runner import run
 from zops_queue.processing.workplace import (
@@ -24,6 +25,8 @@ from zops_queue.processing.workplace import (
     one_at_a_time,
 )
 from zops_queue.registry import check_queue, choose_all, choose_named, find_workers
+from zops_queue.watching.meter import Meters
+from zops_queue.watching.stats_file import SERVER_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,11 +56,20 @@ def process(context: Context, names: Sequence[str], everything: bool, options: O
         open_database=one_at_a_time(context),
         options=options,
         retries=retries,
+        meters=Meters(_stats_folder(context)),
     )
     context.console.note(f"processing {', '.join(worker.queue for worker in workers)}")
     began = time.monotonic()
     tally = run(workers, workplace)
     return _processed(tally, time.monotonic() - began, options)
+
+
+def _stats_folder(context: Context) -> Path | None:
+    """Where files of statistics go: where it was said, else, beside a server, where its own are."""
+    folder = context.setting(STATS_FOLDER)
+    if folder is None and context.settings.zulip_conf and os.access(SERVER_FOLDER, os.W_OK):
+        return SERVER_FOLDER
+    return folder
 
 
 def _attempts(context: Context) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zcore import BrokerKind, Check, Command, MailTemplate, Setting, Worker, hookimpl
@@ -21,12 +22,19 @@ ATTEMPTS = Setting(
 MAIL_SECONDS = Setting(
     "mail_seconds", "How long the mail server may take for an answer", default=30.0, kind=float
 )
+STATS_FOLDER: Setting[Path | None] = Setting(
+    "stats_folder",
+    "Where workers write statistics for the server's monitoring; beside a server by itself "
+    "/var/log/zulip/queue_stats, where that can be written",
+    default=None,
+    kind=Path,
+)
 
 
 @hookimpl
-def zops_settings() -> list[Setting[int] | Setting[float]]:
-    """How patient the workers are."""
-    return [ATTEMPTS, MAIL_SECONDS]
+def zops_settings() -> list[Setting[object]]:
+    """How patient the workers are, and what they tell."""
+    return [ATTEMPTS, MAIL_SECONDS, STATS_FOLDER]
 
 
 @hookimpl

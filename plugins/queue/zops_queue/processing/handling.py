@@ -115,6 +115,7 @@ class Handling:
 
     def _pause(self, attempt: int, error: Unreachable) -> None:
         seconds = self._workplace.pauses.pause(attempt)
+        self._workplace.meters.of(self._worker.queue).waiting = error.message
         self._workplace.console.warn(
             f"queue {self._worker.queue} waits: {error.message}; next try in {seconds:.1f} s"
         )

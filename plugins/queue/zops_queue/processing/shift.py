@@ -44,12 +44,15 @@ class Shift:
             turn.queue: Handling(turn.worker, workplace, self._broker, self._consumer, tally)
             for turn in self._turns
         }
+        self._tally = tally
         self._empty_looks = 0
 
     def work(self) -> None:
         """Handle what comes until asked to stop or, when draining, until nothing is left."""
         idle = DRAIN_IDLE_SECONDS if self._drain else IDLE_SECONDS
         busy = False
+        for turn in self._turns:
+            turn.meter.connect()
         while not self._workplace.stop.is_set():
             self._consumer.wait(0 if busy else idle)
             was_busy, busy = busy, self._each_queue_once()
@@ -61,6 +64,8 @@ class Shift:
 
     def close(self) -> None:
         """Give back what was fetched and not begun, and disconnect."""
+        for turn in self._turns:
+            turn.meter.disconnect()
         with contextlib.suppress(ZopsError):  # a lost connection gives everything back by itself
             self._broker.close()
 
@@ -71,8 +76,10 @@ class Shift:
             if self._workplace.stop.is_set():
                 break
             if turn.has_come(self._consumer):
-                self._handlings[turn.queue].handle(self._consumer.take(turn.queue, turn.batch))
+                with turn.meter.call(self._tally):
+                    self._handlings[turn.queue].handle(self._consumer.take(turn.queue, turn.batch))
                 worked = True
+            turn.meter.look(empty=not self._consumer.held(turn.queue))
         return worked
 
     def _is_drained(self) -> bool:
@@ -98,6 +105,7 @@ class _Turn:
         options = workplace.options
         self.worker = worker
         self.queue = worker.queue
+        self.meter = workplace.meters.of(worker.queue)
         self.prefetch = options.prefetch or min(
             max(DEFAULT_PREFETCH, worker.batch), LARGEST_PREFETCH
         )

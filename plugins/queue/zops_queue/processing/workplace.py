@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zcore.broker import Clock, utc_now
 from zops_queue.processing.retry import Pauses, RetryPolicy
+from zops_queue.watching.meter import Meters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,7 @@ class Workplace:
     pauses: Pauses = field(default_factory=Pauses)
     patience: float = PATIENCE_SECONDS
     host: str = field(default_factory=socket.gethostname)
+    meters: Meters = field(default_factory=Meters)
 
     @property
     def label(self) -> str:

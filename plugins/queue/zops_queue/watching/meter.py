@@ -1,0 +1,115 @@
+"""What is measured of the work on each queue."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from zops_queue.processing.workplace import Tally
+    from zops_queue.watching.stats_file import StatsFile
+
+RECENT_CALLS = 50  # as many as the server's workers look back
+
+
+@dataclass(slots=True)
+class QueueMeter:
+    """The work on `queue` in this process. Written by one thread, read by any.
+
+    Times: `emptied` is a Unix time, `progress` one of `time.monotonic`. `waiting` says which
+    service the worker waits for, if for any.
+    """
+
+    queue: str
+    processed: int = 0
+    retried: int = 0
+    dead: int = 0
+    calls: int = 0
+    seconds: float = 0.0  # in calls
+    connected: bool = False
+    busy: bool = False
+    waiting: str = ""
+    emptied: float = field(default_factory=time.time)
+    since_emptied: int = 0  # events
+    progress: float = field(default_factory=time.monotonic)
+    recent: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=RECENT_CALLS))
+    stats: StatsFile | None = None
+
+    @contextlib.contextmanager
+    def call(self, tally: Tally) -> Iterator[None]:
+        """Measure one batch, whose events are counted in `tally` while inside."""
+        before = (tally.processed, tally.retried, tally.dead.get(self.queue, 0))
+        began = self.progress = time.monotonic()
+        self.busy = True
+        try:
+            yield
+        finally:
+            self.progress = time.monotonic()
+            self.busy, self.waiting = False, ""
+            self._count(tally, before, self.progress - began)
+
+    def look(self, *, empty: bool) -> None:
+        """Somebody looked for events; `empty` says that none has been fetched."""
+        self.progress = time.monotonic()
+        if empty and self.since_emptied:
+            self.emptied, self.since_emptied = time.time(), 0
+        if self.stats is not None:
+            self.stats.write_if_due(self)
+
+    def connect(self) -> None:
+        """There is a connection to the broker, and the queue is being consumed."""
+        self.connected = True
+
+    def disconnect(self) -> None:
+        """There is none any more."""
+        self.connected = False
+        if self.stats is not None:
+            self.stats.write(self)
+
+    def seconds_per_event(self) -> float | None:
+        """What an event took in the calls before now; None when there was none that succeeded."""
+        events = sum(count for count, _ in self.recent)
+        return sum(seconds for _, seconds in self.recent) / events if events else None
+
+    def _count(self, tally: Tally, before: tuple[int, int, int], seconds: float) -> None:
+        processed, retried, dead = before
+        done = tally.processed - processed
+        self.processed += done
+        self.retried += tally.retried - retried
+        self.dead += tally.dead.get(self.queue, 0) - dead
+        self.calls += 1
+        self.seconds += seconds
+        self.since_emptied += done
+        if done:
+            self.recent.append((done, seconds))
+
+
+class Meters:
+    """A meter for each queue; with a folder, also its file of statistics there."""
+
+    def __init__(self, stats_folder: Path | None = None) -> None:
+        self._stats_folder = stats_folder
+        self._by_queue: dict[str, QueueMeter] = {}
+
+    def of(self, queue: str) -> QueueMeter:
+        """The meter of `queue`, the same one for everybody who asks."""
+        if queue not in self._by_queue:
+            self._by_queue[queue] = QueueMeter(queue, stats=self._stats_file(queue))
+        return self._by_queue[queue]
+
+    def all(self) -> Iterable[QueueMeter]:
+        """Those of all queues, by name."""
+        return [meter for _, meter in sorted(self._by_queue.items())]
+
+    def _stats_file(self, queue: str) -> StatsFile | None:
+        if self._stats_folder is None:
+            return None
+        from zops_queue.watching.stats_file import StatsFile
+
+        return StatsFile(self._stats_folder, queue)
