@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
+from tests.zops_queue.receiving import until
 from zcore.internal_realm import ensure_internal_realm
 from zcore.schema.activity import zerver_client, zerver_useractivity, zerver_useractivityinterval
 from zcore.schema.users import zerver_userprofile
@@ -222,6 +225,30 @@ def test_statistics_for_the_servers_monitoring(zops_queue: Zops, tmp_path: Path)
     assert warned.count("cannot be written") == 1
 
 
+def test_health_and_numbers_of_a_run(zops_queue: Zops) -> None:
+    zops_queue("queue", "publish", "noop", "--raw", stdin='{"n":1}\n{"n":2}\npoison\n')
+    process = zops_queue.start("process-queue", "noop", "--http", ":0")
+    assert process.stderr is not None
+    said = next(line for line in process.stderr if "/healthz" in line)
+    url = re.search(r"http://127\.0\.0\.1:\d+", said)
+    assert url is not None
+    try:
+        done = 'zops_queue_events_total{queue="noop",outcome="processed"} 2.0'
+        until(lambda: done in read(f"{url[0]}/metrics"))
+        until(lambda: '"noop",outcome="dead"} 1.0' in read(f"{url[0]}/metrics"))
+        health = json.loads(read(f"{url[0]}/healthz"))
+        assert health == {"ok": True, "queues": {"noop": {"ok": True, "state": "idle"}}}
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 # ours, over http
+        return str(answer.read().decode())
+
+
 def test_an_error_file_of_the_server_is_replayed(zops_queue: Zops, tmp_path: Path) -> None:
     path = tmp_path / "noop.errors"
     time_of_failure = "Sun Nov 22 19:44:11 2026\t"
@@ -251,6 +278,8 @@ def test_an_error_file_of_the_server_is_replayed(zops_queue: Zops, tmp_path: Pat
         (["process-queue", "--queue-name", "user_activty"], 2, "did you mean 'user_activity'?"),
         (["process-queue", "digest_emails"], 3, "no worker for queue 'digest_emails'"),
         (["process-queue"], 2, "which queue?"),
+        (["process-queue", "noop", "--http", "everywhere"], 2, "is not HOST:PORT"),
+        (["process-queue", "noop", "--http", "192.0.2.1:0"], 3, "cannot listen on 192.0.2.1:0"),
         (["process-queue", "--all", "noop"], 2, "not both"),
         (["queue", "publish", "no-op"], 2, "did you mean 'noop'?"),
         (["queue", "publish", "noop", "no-such-file"], 3, "cannot read no-such-file"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from zcore import Result, current
-from zops_queue.parameters import AGE, COUNT, PREFETCH, QUEUE
+from zops_queue.parameters import AGE, COUNT, HTTP_ADDRESS, PREFETCH, QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,12 @@ def choosing_dead_letters(command: F) -> F:
 @click.option("--worker-num", metavar="N", default=0, help="A number to tell workers apart.")
 @click.option("--prefetch", metavar="N", type=PREFETCH, help="Most events of a queue in hand.")
 @click.option("--drain", is_flag=True, help="Stop when nothing is ready, in hand or delayed.")
+@click.option(
+    "--http",
+    metavar="HOST:PORT",
+    type=HTTP_ADDRESS,
+    help="Answer /healthz and /metrics there; without HOST, for this machine only.",
+)
 def process_queue(
     queues: tuple[str, ...],
     named: tuple[str, ...],
@@ -50,6 +56,7 @@ def process_queue(
     worker_num: int,
     prefetch: int | None,
     drain: bool,
+    http: tuple[str, int] | None,
 ) -> Result:
     """Handle the events of queues until stopped by SIGTERM or Ctrl-C.
 
@@ -63,6 +70,7 @@ def process_queue(
       zops process-queue --queue-name user_activity
       zops process-queue --multi-threaded user_activity user_activity_interval
       zops process-queue --all --drain
+      zops process-queue --all --http :9100
     """
     from zops_queue.commands import process
     from zops_queue.processing.workplace import Options
@@ -70,7 +78,7 @@ def process_queue(
     options = Options(
         drain=drain, prefetch=prefetch, worker_num=worker_num, multi_threaded=multi_threaded
     )
-    return process(current(), (*named, *queues), everything, options)
+    return process(current(), (*named, *queues), everything, options, http)
 
 
 @click.group()

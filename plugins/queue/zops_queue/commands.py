@@ -35,10 +35,20 @@ if TYPE_CHECKING:
     from zcore import Context
     from zcore.broker import Broker, QueueState
     from zops_queue.dead_letters import Selection
+    from zops_queue.registry import LoadedWorker
 
 
-def process(context: Context, names: Sequence[str], everything: bool, options: Options) -> Result:
-    """Handle the events of the queues `names`, or of all whose workers are ready."""
+def process(
+    context: Context,
+    names: Sequence[str],
+    everything: bool,
+    options: Options,
+    http: tuple[str, int] | None = None,
+) -> Result:
+    """Handle the events of the queues `names`, or of all whose workers are ready.
+
+    Meanwhile answer at the address `http` how it goes.
+    """
     if everything == bool(names):
         raise UsageError(
             "name queues or say --all, not both" if names else "which queue?",
@@ -58,10 +68,27 @@ def process(context: Context, names: Sequence[str], everything: bool, options: O
         retries=retries,
         meters=Meters(_stats_folder(context)),
     )
-    context.console.note(f"processing {', '.join(worker.queue for worker in workers)}")
     began = time.monotonic()
-    tally = run(workers, workplace)
+    with _watched(workers, workplace, http):
+        context.console.note(f"processing {', '.join(worker.queue for worker in workers)}")
+        tally = run(workers, workplace)
     return _processed(tally, time.monotonic() - began, options)
+
+
+@contextmanager
+def _watched(
+    workers: Sequence[LoadedWorker], workplace: Workplace, http: tuple[str, int] | None
+) -> Iterator[None]:
+    if http is None:
+        yield
+        return
+    from zops_queue.watching.http import serving
+
+    for worker in workers:  # there from the beginning, before the first connection
+        workplace.meters.of(worker.queue)
+    with serving(http, workplace.meters) as url:
+        workplace.console.note(f"health and numbers are at {url}/healthz and {url}/metrics")
+        yield
 
 
 def _stats_folder(context: Context) -> Path | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 COUNT = click.IntRange(min=1)
 PREFETCH = click.IntRange(min=1, max=65_535)
+PORTS = 65_536
+LOOPBACK = "127.0.0.1"
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -50,5 +52,23 @@ class Age(click.ParamType[timedelta]):
         return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
+class HttpAddress(click.ParamType[tuple[str, int]]):
+    """A host and a port to listen on; without a host, only this machine gets there."""
+
+    name = "address"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """The host and the port that `value` says."""
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not (port.isascii() and port.isdecimal() and int(port) < PORTS):
+            self.fail(f"{value!r} is not HOST:PORT", param, ctx)
+        return host.removeprefix("[").removesuffix("]") or LOOPBACK, int(port)
+
+
 QUEUE = QueueName()
+HTTP_ADDRESS = HttpAddress()
 AGE = Age()
