@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,11 +16,17 @@ from zcore.signals import StopFlag
 from zcore.text import mask_passwords, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 # of what a line begins with, as the numbers of terminals
 COLOURS = {"zops: error:": 31, "zops: warning:": 33, "zops: finding:": 33, "hint:": 36}
+
+
+PREFIXES = {"info": "", "warning": "zops: warning: ", "debug": "zops: "}
+
+Log = Callable[[str, str, "Mapping[str, object]"], None]
+"""Writes a line: how grave it is, its text, and the facts in it."""
 
 
 class Progress(Protocol):
@@ -51,21 +58,25 @@ class Console:
         self.quiet = quiet
         self.verbosity = verbosity
         self.additions: dict[str, object] = {}
+        self.log: Log = log_text
         self._stop = stop or StopFlag()
 
-    def note(self, text: str) -> None:
-        """Say something that is good to know, on one line. Not when quiet."""
+    def note(self, text: str, **facts: object) -> None:
+        """Say something that is good to know, on one line. Not when quiet.
+
+        `facts` are what `text` says, for programs that read a log of JSON (`zcore.log_lines`).
+        """
         if not self.quiet:
-            write_line(text)
+            self.log("info", text, facts)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, **facts: object) -> None:
         """Say that something is not as it should be, on one line. Also when quiet."""
-        write_line(f"zops: warning: {text}")
+        self.log("warning", text, facts)
 
-    def debug(self, text: str) -> None:
+    def debug(self, text: str, **facts: object) -> None:
         """Say something that only helps to find a fault, on one line. Only with `-v`."""
         if self.verbosity:
-            write_line(f"zops: {text}")
+            self.log("debug", text, facts)
 
     def add(self, key: str, data: object, text: str) -> None:
         """Show something beside the command's result, however the command ends.
@@ -125,6 +136,11 @@ class _Hidden:
 
     def describe(self, text: str) -> None:
         """Nothing to show."""
+
+
+def log_text(level: str, text: str, facts: Mapping[str, object]) -> None:
+    """Write a line for people."""
+    write_line(f"{PREFIXES[level]}{text}")
 
 
 def write_line(text: str) -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 import urllib.request
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -242,6 +243,19 @@ def test_health_and_numbers_of_a_run(zops_queue: Zops) -> None:
         process.terminate()
         process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_a_log_for_programs(zops_queue: Zops) -> None:
+    zops_queue("queue", "publish", "noop", "--raw", stdin="poison\n")
+    drain = ("--json", "process-queue", "noop", "--drain", "--log-format", "json")
+    done = zops_queue(*drain, exit_code=5)
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(each["level"], each["message"]) for each in said[:1]] == [("info", "processing noop")]
+    (given_up,) = [each for each in said if each["level"] == "warning"]
+    assert (given_up["queue"], given_up["attempts"]) == ("noop", 1)
+    assert given_up["error"].startswith("the event is not JSON")
+    assert datetime.fromisoformat(given_up["time"]).tzinfo is not None
+    assert given_up["pid"] > 0
 
 
 def read(url: str) -> str:

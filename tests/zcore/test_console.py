@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from zcore import Refused
 from zcore.console import Console
+from zcore.log_lines import log_json
 
 if TYPE_CHECKING:
     from tests.zcore.conftest import InstalledPlugins
@@ -139,3 +141,15 @@ def _read(screen: int) -> bytes:
         return os.read(screen, 65536)
     except OSError:  # the end, on Linux
         return b""
+
+
+def test_a_log_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    console.log = log_json
+    console.warn("two\nlines of amqp://me:secret@host", queue="q", url="amqp://me:secret@h", n=3)
+    console.debug("nobody asked")
+    (line,) = capsys.readouterr().err.splitlines()
+    said = json.loads(line)
+    assert (said["level"], said["queue"], said["n"]) == ("warning", "q", 3)
+    assert said["message"] == "two lines of amqp://me:***@host"
+    assert said["url"] == "amqp://me:***@h"

@@ -48,6 +48,12 @@ def choosing_dead_letters(command: F) -> F:
     type=HTTP_ADDRESS,
     help="Answer /healthz and /metrics there; without HOST, for this machine only.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="What it says meanwhile: for people, or a JSON object a line.",
+)
 def process_queue(
     queues: tuple[str, ...],
     named: tuple[str, ...],
@@ -57,6 +63,7 @@ def process_queue(
     prefetch: int | None,
     drain: bool,
     http: tuple[str, int] | None,
+    log_format: str,
 ) -> Result:
     """Handle the events of queues until stopped by SIGTERM or Ctrl-C.
 
@@ -75,6 +82,10 @@ def process_queue(
     from zops_queue.commands import process
     from zops_queue.processing.workplace import Options
 
+    if log_format == "json":
+        from zcore.log_lines import log_json
+
+        current().console.log = log_json
     options = Options(
         drain=drain, prefetch=prefetch, worker_num=worker_num, multi_threaded=multi_threaded
     )

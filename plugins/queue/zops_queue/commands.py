@@ -66,7 +66,7 @@ def process(
         open_database=one_at_a_time(context),
         options=options,
         retries=retries,
-        meters=Meters(_stats_folder(context)),
+        meters=Meters(_stats_folder(context), context.console.warn),
     )
     began = time.monotonic()
     with _watched(workers, workplace, http):

@@ -117,7 +117,9 @@ class Handling:
         seconds = self._workplace.pauses.pause(attempt)
         self._workplace.meters.of(self._worker.queue).waiting = error.message
         self._workplace.console.warn(
-            f"queue {self._worker.queue} waits: {error.message}; next try in {seconds:.1f} s"
+            f"queue {self._worker.queue} waits: {error.message}; next try in {seconds:.1f} s",
+            queue=self._worker.queue,
+            error=error.message,
         )
         if self._workplace.stop.wait(seconds):
             raise Interrupted("stopped while a service was away")
@@ -144,7 +146,10 @@ class Handling:
         self._tally.retried += 1
         self._workplace.console.note(
             f"queue {event.queue}: attempt {attempts} failed, next in {delay:.1f} s:"
-            f" {_shortened(describe(error))}"
+            f" {_shortened(describe(error))}",
+            queue=event.queue,
+            attempts=attempts,
+            error=_shortened(describe(error)),
         )
 
     def _bury(self, delivery: Delivery, error: str, traceback_text: str = "") -> None:
@@ -159,7 +164,12 @@ class Handling:
         )
         self._consumer.bury(delivery, failure)
         self._tally.count_dead(delivery.queue)
-        self._workplace.console.warn(f"queue {delivery.queue}: an event is given up: {reason}")
+        self._workplace.console.warn(
+            f"queue {delivery.queue}: an event is given up: {reason}",
+            queue=delivery.queue,
+            attempts=failure.attempts,
+            error=reason,
+        )
 
 
 def decode(delivery: Delivery) -> Event:

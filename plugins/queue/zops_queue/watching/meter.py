@@ -8,8 +8,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from zcore.console import write_line
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from zops_queue.processing.workplace import Tally
@@ -93,8 +95,11 @@ class QueueMeter:
 class Meters:
     """A meter for each queue; with a folder, also its file of statistics there."""
 
-    def __init__(self, stats_folder: Path | None = None) -> None:
+    def __init__(
+        self, stats_folder: Path | None = None, warn: Callable[[str], None] = write_line
+    ) -> None:
         self._stats_folder = stats_folder
+        self._warn = warn
         self._by_queue: dict[str, QueueMeter] = {}
 
     def of(self, queue: str) -> QueueMeter:
@@ -112,4 +117,4 @@ class Meters:
             return None
         from zops_queue.watching.stats_file import StatsFile
 
-        return StatsFile(self._stats_folder, queue)
+        return StatsFile(self._stats_folder, queue, self._warn)

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zcore.console import write_line
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zops_queue.watching.meter import QueueMeter
 
 SERVER_FOLDER = Path("/var/log/zulip/queue_stats")
@@ -31,11 +31,12 @@ class StatsFile:
     A file that cannot be written is warned of once; the work goes on.
     """
 
-    def __init__(self, folder: Path, queue: str) -> None:
+    def __init__(self, folder: Path, queue: str, warn: Callable[[str], None]) -> None:
         self._path = folder / f"{queue}.stats"
         self._draft = folder / f".{queue}.stats.{os.getpid()}"
         self._written: float | None = None
         self._calls = -1
+        self._warn = warn
         self._warned = False
 
     def write_if_due(self, meter: QueueMeter) -> None:
@@ -54,7 +55,7 @@ class StatsFile:
             with contextlib.suppress(OSError):
                 self._draft.unlink()
             if not self._warned:
-                write_line(f"zops: warning: {self._path} cannot be written: {error.strerror}")
+                self._warn(f"{self._path} cannot be written: {error.strerror}")
                 self._warned = True
 
     def _write(self, text: str) -> None:
