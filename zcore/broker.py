@@ -37,8 +37,8 @@ def utc_now() -> datetime:
 class Delivery:
     """A message as it came from the broker, to be settled through the consumer it came from.
 
-    `tag` is the consumer's name for it; `attempts` how often a worker failed on it before;
-    `redelivered` says that somebody may have begun it already.
+    `tag` is the consumer's name for it; `attempts` how often a worker failed on it before, and
+    `first_seen` when it did so first; `redelivered` says that somebody may have begun it already.
     """
 
     queue: str
@@ -46,6 +46,7 @@ class Delivery:
     tag: int
     attempts: int = 0
     redelivered: bool = False
+    first_seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,10 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why an event became a dead letter. `attempts` counts all, the last one too."""
+    """Why an event became a dead letter. `attempts` counts all, the last one too.
+
+    `time` is when it was given up, `first_seen` when a worker first failed on it.
+    """
 
     error: str
     traceback: str
@@ -73,6 +77,7 @@ class Failure:
     host: str
     worker: str
     time: datetime
+    first_seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +141,10 @@ class Consumer(Protocol):
         """They are done: forget them."""
 
     def retry(self, delivery: Delivery, seconds: float) -> None:
-        """Deliver it again after about `seconds`, with one more attempt counted."""
+        """Deliver it again after about `seconds`, with one more attempt counted.
+
+        The first time it also notes the time, for `first_seen`.
+        """
 
     def bury(self, delivery: Delivery, failure: Failure) -> None:
         """Keep it as a dead letter instead of in its queue."""

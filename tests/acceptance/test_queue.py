@@ -359,6 +359,7 @@ def test_a_strangers_worker_works_like_ours(zops_queue: Zops, tmp_path: Path) ->
     assert (done["processed"], done["retried"], done["dead"]) == (3, 1, 1)
     (letter,) = zops_queue("--json", "queue", "dead", "acme_greetings").json()["dead_letters"]
     assert (letter["event"], letter["error"]) == ({"m": 3}, "it has no number")
+    assert letter["first_seen"] <= letter["time"]
     shown = zops_queue("--json", "queue", "peek", "noop").json()["events"]
     assert {each["event"]["hello"] for each in shown} == {0, 1, 2, None}
 

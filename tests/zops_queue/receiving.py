@@ -20,6 +20,7 @@ FAILURE = Failure(
     host="worker-host",
     worker="zops.1",
     time=datetime(2025, 1, 31, 12, 30, tzinfo=UTC),
+    first_seen=datetime(2025, 1, 31, 11, 0, 0, 5, tzinfo=UTC),
 )
 
 

@@ -10,15 +10,18 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker
 
 from tests.zops_queue.proxy import Proxy
-from tests.zops_queue.receiving import FAILURE, receive
+from tests.zops_queue.receiving import FAILURE, receive, until
 from zcore.errors import Refused, Unreachable, ZopsError
-from zops_queue.amqp import names
+from zops_queue.amqp import dead_letters, names
 from zops_queue.amqp.broker import AmqpBroker
+from zops_queue.amqp.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pika.adapters.blocking_connection import BlockingChannel
+
+    from zcore.broker import DeadLetter
 
 
 @pytest.fixture
@@ -213,3 +216,24 @@ def test_an_event_without_a_queue_is_not_lost_in_silence(
         amqp.publish(queue, [b"{}"])
     with pytest.raises(ChannelClosedByBroker):
         server.queue_declare(queue, passive=True)
+
+
+def test_a_replay_cut_off_before_it_acknowledges_loses_nothing(
+    amqp: AmqpBroker, proxy: Proxy, rabbitmq_url: str, queue: str
+) -> None:
+    amqp.publish(queue, [b'{"n":1}', b'{"n":2}'])
+    consumer = amqp.consume({queue: 5}, "test")
+    for delivery in receive(consumer, queue, 2):
+        consumer.bury(delivery, FAILURE)
+    consumer.close()
+    link = Link(through(proxy, rabbitmq_url), "the proxy")
+
+    def publish_and_lose_the_connection(letters: Sequence[DeadLetter]) -> None:
+        amqp.publish(queue, [letter.body for letter in letters])
+        proxy.cut()
+
+    with pytest.raises(Unreachable):
+        dead_letters.settle(link, queue, 2, lambda _: True, publish_and_lose_the_connection)
+    link.close()
+    until(lambda: len(amqp.dead_letters(queue, 9)) == 2)
+    assert sorted(each.body for each in amqp.peek(queue, 9)) == [b'{"n":1}', b'{"n":2}']

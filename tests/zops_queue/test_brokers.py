@@ -139,6 +139,9 @@ def test_a_retry_comes_later_with_one_more_attempt(broker: Broker, queue: str) -
     consumer.retry(again, 0)
     (third,) = receive(consumer, queue, 1)
     assert third.attempts == 2
+    assert failed.first_seen is None
+    assert again.first_seen is not None
+    assert third.first_seen == again.first_seen
 
 
 def test_a_short_delay_does_not_wait_for_a_long_one(broker: Broker, queue: str) -> None:
@@ -284,3 +287,21 @@ def test_a_choice_that_fails_settles_nothing(broker: Broker, connect: Connect, q
     other.close()
     assert broker.dead_letters(queue, 9) == letters
     assert not broker.peek(queue, 9)
+
+
+def test_a_replay_that_ends_early_loses_nothing(
+    broker: Broker, connect: Connect, queue: str
+) -> None:
+    last = given_up(broker, queue, 700)[650]
+    other = connect()
+    with pytest.raises(ValueError, match="now"):
+        other.replay(queue, lambda letter: letter.id != last.id or fail())
+    other.close()
+    ready = [each.body for each in broker.peek(queue, 999)]
+    until(lambda: len(ready) + len(broker.dead_letters(queue, 999)) == 700)
+    dead = [each.body for each in broker.dead_letters(queue, 999)]
+    assert sorted(ready + dead) == sorted(numbered(700))
+
+
+def fail() -> bool:
+    raise ValueError("now")

@@ -7,12 +7,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.zops_queue.receiving import nothing_comes, receive
+from tests.zops_queue.receiving import FAILURE, nothing_comes, receive
 from zcore.errors import Refused
 from zops_queue.embedded.broker import EmbeddedBroker
 
@@ -169,3 +170,24 @@ def test_a_publisher_that_fails_half_way_leaves_no_lock(
     other = EmbeddedBroker(path)
     assert other.publish("q", [b"2"]) == 1
     other.close()
+
+
+def test_a_file_of_the_format_before_is_brought_to_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    broker = EmbeddedBroker(path)
+    broker.publish("q", [b'{"n":1}', b'{"n":2}'])
+    consumer = broker.consume({"q": 1}, "test")
+    consumer.bury(receive(consumer, "q", 1)[0], replace(FAILURE, first_seen=None))
+    broker.close()
+    old = sqlite3.connect(path)
+    old.execute("ALTER TABLE events DROP COLUMN first_seen")
+    old.execute("ALTER TABLE dead_letters DROP COLUMN first_seen")
+    old.execute("PRAGMA user_version = 1")
+    old.close()
+
+    broker = EmbeddedBroker(path)
+    (letter,) = broker.dead_letters("q", 9)
+    assert (letter.body, letter.failure.first_seen) == (b'{"n":1}', None)
+    (delivery,) = receive(broker.consume({"q": 1}, "test"), "q", 1)
+    assert (delivery.body, delivery.first_seen) == (b'{"n":2}', None)
+    broker.close()

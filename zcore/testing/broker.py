@@ -21,6 +21,7 @@ from zcore.errors import Refused, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from zcore.settings import Settings
 
@@ -57,6 +58,7 @@ class _Stored:
     attempts: int = 0
     due: float = 0
     owner: StubConsumer | None = None
+    first_seen: datetime | None = None
 
     def is_ready(self, now: float) -> bool:
         """May a consumer have it?"""
@@ -64,7 +66,13 @@ class _Stored:
 
     def delivery(self, queue: str) -> Delivery:
         """What a consumer gets of it."""
-        return Delivery(queue=queue, body=self.body, tag=self.number, attempts=self.attempts)
+        return Delivery(
+            queue=queue,
+            body=self.body,
+            tag=self.number,
+            attempts=self.attempts,
+            first_seen=self.first_seen,
+        )
 
 
 class StubQueues:
@@ -259,6 +267,7 @@ class StubConsumer:
             self._settle(delivery)
             again = _Stored(delivery.tag, delivery.body, delivery.attempts + 1)
             again.due = self._stub.now + seconds
+            again.first_seen = delivery.first_seen or self._stub.clock()
             self._stub.events[delivery.queue].append(again)
             self._stub.events[delivery.queue].sort(key=lambda each: each.number)
 

@@ -94,6 +94,7 @@ def _dead_letter(letter: DeadLetter) -> dict[str, object]:
         "host": failure.host,
         "worker": failure.worker,
         "time": failure.time.isoformat(),
+        "first_seen": failure.first_seen.isoformat() if failure.first_seen else None,
     }
 
 

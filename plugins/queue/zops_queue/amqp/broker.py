@@ -81,6 +81,7 @@ class AmqpBroker:
                 tag=method.delivery_tag,
                 attempts=names.count_of(properties.headers, names.ATTEMPTS),
                 redelivered=method.redelivered,
+                first_seen=names.time_of(properties.headers, names.FIRST_SEEN),
             )
             for method, properties, body in self._peek(queue, most)
         ]

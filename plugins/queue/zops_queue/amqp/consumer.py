@@ -8,7 +8,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from zcore.broker import Delivery, Failure
+from zcore.broker import Delivery, Failure, utc_now
 from zcore.errors import Unreachable
 from zops_queue.amqp import names
 from zops_queue.amqp.publisher import Message, Publisher
@@ -85,7 +85,10 @@ class AmqpConsumer:
             Message(
                 waiting,
                 delivery.body,
-                headers={names.ATTEMPTS: delivery.attempts + 1},
+                headers={
+                    names.ATTEMPTS: delivery.attempts + 1,
+                    names.FIRST_SEEN: (delivery.first_seen or utc_now()).isoformat(),
+                },
                 seconds=min(seconds, step),
             )
         )
@@ -119,6 +122,7 @@ class AmqpConsumer:
                     tag=method.delivery_tag,
                     attempts=names.count_of(properties.headers, names.ATTEMPTS),
                     redelivered=method.redelivered,
+                    first_seen=names.time_of(properties.headers, names.FIRST_SEEN),
                 )
             )
 
@@ -136,7 +140,9 @@ class AmqpConsumer:
 
 def headers_of(failure: Failure) -> dict[str, object]:
     """A failure as the headers of a dead letter."""
+    seen = {names.FIRST_SEEN: failure.first_seen.isoformat()} if failure.first_seen else {}
     return {
+        **seen,
         names.ATTEMPTS: failure.attempts,
         names.ERROR: failure.error,
         names.TRACEBACK: failure.traceback,

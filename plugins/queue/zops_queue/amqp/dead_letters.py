@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zops_queue.amqp.link import Link
 
 AT_ONCE = 500
+UNKNOWN = datetime.fromtimestamp(0, UTC)
 
 
 def read(queue: str, message: Got) -> DeadLetter:
@@ -28,7 +29,8 @@ def read(queue: str, message: Got) -> DeadLetter:
         attempts=names.count_of(headers, names.ATTEMPTS),
         host=names.text_of(headers, names.HOST),
         worker=names.text_of(headers, names.WORKER),
-        time=_time(names.text_of(headers, names.TIME)),
+        time=names.time_of(headers, names.TIME) or UNKNOWN,
+        first_seen=names.time_of(headers, names.FIRST_SEEN),
     )
     number = message.properties.message_id or ""
     return DeadLetter(id=number, queue=queue, body=message.body, failure=failure)
@@ -67,10 +69,3 @@ def settle(
         count -= len(found)
     give_back(link, channel, dead, held)
     return settled
-
-
-def _time(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:  # not one of ours
-        return datetime.fromtimestamp(0, UTC)

@@ -13,6 +13,7 @@ events that wait about equally long nobody waits for a much slower one.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ TRACEBACK = "x-zops-traceback"
 HOST = "x-zops-host"
 WORKER = "x-zops-worker"
 TIME = "x-zops-time"
+FIRST_SEEN = "x-zops-first-seen"
 
 
 def dead_queue(queue: str) -> str:
@@ -63,3 +65,12 @@ def text_of(headers: Mapping[str, object] | None, name: str) -> str:
     """A text from the headers of a message; "" when there is none."""
     value = (headers or {}).get(name)
     return value if isinstance(value, str) else ""
+
+
+def time_of(headers: Mapping[str, object] | None, name: str) -> datetime | None:
+    """A time from the headers of a message; None when there is none."""
+    text = text_of(headers, name)
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:  # not one of ours
+        return None

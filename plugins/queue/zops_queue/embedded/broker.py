@@ -6,18 +6,19 @@ import functools
 import itertools
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from zcore.broker import Clock, Delivery, QueueState, utc_now
+from zcore.broker import Clock, QueueState, utc_now
 from zops_queue.embedded import dead_letters
 from zops_queue.embedded.consumer import EmbeddedConsumer
 from zops_queue.embedded.file import open_file, transaction, translated
 from zops_queue.embedded.owners import owners_folder, takes_from
+from zops_queue.embedded.rows import delivery_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from zcore.broker import Choice, DeadLetter
+    from zcore.broker import Choice, DeadLetter, Delivery
     from zcore.settings import Settings
 
 EVENTS_A_TRANSACTION = 10_000
@@ -140,14 +141,11 @@ class EmbeddedBroker:
         if not self._is_there:
             return ()
         rows = self._connection.execute(
-            "SELECT body, id, attempts, redelivered FROM events"
+            "SELECT id, body, attempts, redelivered, first_seen FROM events"
             " WHERE queue = ? AND owner IS NULL AND due = 0 ORDER BY id LIMIT ?",
             (queue, most),
         )
-        return [
-            Delivery(queue=queue, body=body, tag=tag, attempts=attempts, redelivered=bool(again))
-            for body, tag, attempts, again in rows
-        ]
+        return [delivery_of(queue, row) for row in rows]
 
     @explained
     def dead_letters(self, queue: str, most: int) -> Sequence[DeadLetter]:

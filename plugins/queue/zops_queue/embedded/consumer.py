@@ -6,14 +6,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from zcore.broker import Clock, Delivery, Failure
 from zops_queue.embedded.file import transaction, translated
 from zops_queue.embedded.owners import OwnerLock, forget, is_alive, owners_folder
+from zops_queue.embedded.rows import delivery_of
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from zcore.broker import Clock, Delivery, Failure
 
 SECONDS_BETWEEN_LOOKS = 0.05  # a file tells nobody that something was added to it
 SECONDS_BETWEEN_CENSUSES = 1.0
@@ -68,11 +70,14 @@ class EmbeddedConsumer:
 
     def retry(self, delivery: Delivery, seconds: float) -> None:
         """Let go of the event until its time comes."""
-        due = self._clock().timestamp() + seconds
+        now = self._clock()
+        seen = delivery.first_seen or now
+        values = (now.timestamp() + seconds, delivery.attempts + 1, seen.isoformat())
         with translated(self._path):
             self._connection.execute(
-                "UPDATE events SET owner = NULL, due = ?, attempts = ? WHERE id = ? AND owner = ?",
-                (due, delivery.attempts + 1, delivery.tag, self._owner),
+                "UPDATE events SET owner = NULL, due = ?, attempts = ?, first_seen = ?"
+                " WHERE id = ? AND owner = ?",
+                (*values, delivery.tag, self._owner),
             )
         self._settled([delivery])
 
@@ -81,8 +86,8 @@ class EmbeddedConsumer:
         with translated(self._path), transaction(self._connection):
             self._connection.execute(
                 "INSERT INTO dead_letters"
-                " (queue, body, error, traceback, attempts, host, worker, time)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " (queue, body, error, traceback, attempts, host, worker, time, first_seen)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (delivery.queue, delivery.body, *_columns(failure)),
             )
             self._connection.execute(
@@ -139,7 +144,7 @@ class EmbeddedConsumer:
                 (queue, self._clock().timestamp()),
             )
             rows = self._connection.execute(
-                "SELECT id, body, attempts, redelivered FROM events"
+                "SELECT id, body, attempts, redelivered, first_seen FROM events"
                 " WHERE queue = ? AND owner IS NULL AND due = 0 ORDER BY id LIMIT ?",
                 (queue, room),
             ).fetchall()
@@ -149,10 +154,7 @@ class EmbeddedConsumer:
                     " WHERE queue = ? AND owner IS NULL AND due = 0 AND id <= ?",
                     (self._owner, queue, rows[-1][0]),
                 )
-        self._fetched[queue].extend(
-            Delivery(queue=queue, body=body, tag=tag, attempts=attempts, redelivered=bool(again))
-            for tag, body, attempts, again in rows
-        )
+        self._fetched[queue].extend(delivery_of(queue, row) for row in rows)
         self._in_hand[queue] += len(rows)
         return len(rows)
 
@@ -176,7 +178,7 @@ class EmbeddedConsumer:
         self._connection.execute("DELETE FROM owners WHERE id = ?", (owner,))
 
 
-def _columns(failure: Failure) -> tuple[str, str, int, str, str, str]:
+def _columns(failure: Failure) -> tuple[str, str, int, str, str, str, str]:
     return (
         failure.error,
         failure.traceback,
@@ -184,4 +186,5 @@ def _columns(failure: Failure) -> tuple[str, str, int, str, str, str]:
         failure.host,
         failure.worker,
         failure.time.isoformat(),
+        failure.first_seen.isoformat() if failure.first_seen else "",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from zcore.broker import DeadLetter, Failure
 from zops_queue.embedded.file import transaction
+from zops_queue.embedded.rows import time_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +23,8 @@ def oldest(
 ) -> list[DeadLetter]:
     """The oldest dead letters of `queue`, at most `most`, with numbers larger than `after`."""
     rows = connection.execute(
-        "SELECT id, body, error, traceback, attempts, host, worker, time FROM dead_letters"
+        "SELECT id, body, error, traceback, attempts, host, worker, time, first_seen"
+        " FROM dead_letters"
         " WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
         (queue, after, most),
     )
@@ -65,7 +67,7 @@ def _take(
 
 
 def _dead_letter(queue: str, row: sqlite3.Row) -> DeadLetter:
-    number, body, error, traceback, attempts, host, worker, time = row
+    number, body, error, traceback, attempts, host, worker, time, first_seen = row
     failure = Failure(
         error=error,
         traceback=traceback,
@@ -73,5 +75,6 @@ def _dead_letter(queue: str, row: sqlite3.Row) -> DeadLetter:
         host=host,
         worker=worker,
         time=datetime.fromisoformat(time),
+        first_seen=time_of(first_seen),
     )
     return DeadLetter(id=str(number), queue=queue, body=body, failure=failure)

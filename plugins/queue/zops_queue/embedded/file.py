@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 LOCK_SECONDS = 30
 
 # `due` is 0 for what is ready and a Unix time for what waits for another attempt; `owner` is the
@@ -29,7 +29,8 @@ CREATE TABLE events (
     attempts INTEGER NOT NULL DEFAULT 0,
     redelivered INTEGER NOT NULL DEFAULT 0,
     due REAL NOT NULL DEFAULT 0,
-    owner INTEGER
+    owner INTEGER,
+    first_seen TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX ready_events ON events (queue, id) WHERE owner IS NULL AND due = 0;
 CREATE INDEX delayed_events ON events (queue, due) WHERE due > 0;
@@ -43,10 +44,17 @@ CREATE TABLE dead_letters (
     attempts INTEGER NOT NULL,
     host TEXT NOT NULL,
     worker TEXT NOT NULL,
-    time TEXT NOT NULL
+    time TEXT NOT NULL,
+    first_seen TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX dead_letters_of_queue ON dead_letters (queue, id);
 """
+
+# What makes a file of the format before this one: `first_seen` is new.
+CHANGES = (
+    "ALTER TABLE events ADD COLUMN first_seen TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE dead_letters ADD COLUMN first_seen TEXT NOT NULL DEFAULT ''",
+)
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -63,6 +71,7 @@ def open_file(path: Path) -> sqlite3.Connection:
             path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
+            _update(connection)
             _check_format(connection, path)
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
@@ -90,9 +99,24 @@ def _make(path: Path) -> None:
         draft.unlink()
 
 
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+def _update(connection: sqlite3.Connection) -> None:
+    """Bring a file of the format before this one to this one."""
+    if _format(connection) != FORMAT - 1:
+        return
+    with transaction(connection):
+        if _format(connection) == FORMAT - 1:  # nobody else did so meanwhile
+            for statement in CHANGES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _format(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != FORMAT:
+    return int(version)
+
+
+def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    if _format(connection) != FORMAT:
         raise Refused(
             f"{path} is not a queue file of this version of zops",
             hint="move it away, or use the version of zops that made it",

@@ -154,13 +154,15 @@ class Handling:
 
     def _bury(self, delivery: Delivery, error: str, traceback_text: str = "") -> None:
         reason = _shortened(one_line(error))
+        now = self._workplace.clock()
         failure = Failure(
             error=reason,
             traceback=traceback_text,
             attempts=delivery.attempts + 1,
             host=self._workplace.host,
             worker=self._workplace.label,
-            time=self._workplace.clock(),
+            time=now,
+            first_seen=delivery.first_seen or now,
         )
         self._consumer.bury(delivery, failure)
         self._tally.count_dead(delivery.queue)
@@ -180,6 +182,7 @@ def decode(delivery: Delivery) -> Event:
         tag=delivery.tag,
         attempts=delivery.attempts,
         redelivered=delivery.redelivered,
+        first_seen=delivery.first_seen,
         payload=parse(delivery.body),
     )
 
