@@ -162,6 +162,7 @@ def test_looking_into_a_queue_and_emptying_it(zops_queue: Zops, tmp_path: Path) 
     assert [each["event"] for each in shown["events"]] == [{"a": 1}]
     (state,) = zops_queue("--json", "queue", "list").json()["queues"]
     assert (state["queue"], state["ready"], state["worker"]) == ("noop", 2, True)
+    assert state["handled_by"] == "zops"
     assert "noop" in zops_queue("queue", "list").stdout
     counted = zops_queue("--json", "queue", "stats", "noop").json()
     in_hand = None if "ZOPS_BROKER" in zops_queue.environment else 0
@@ -362,6 +363,13 @@ def test_a_strangers_worker_works_like_ours(zops_queue: Zops, tmp_path: Path) ->
     assert letter["first_seen"] <= letter["time"]
     shown = zops_queue("--json", "queue", "peek", "noop").json()["events"]
     assert {each["event"]["hello"] for each in shown} == {0, 1, 2, None}
+
+
+def test_a_queue_that_the_server_handles(zops_queue: Zops) -> None:
+    zops_queue("queue", "publish", "digest_emails", stdin=lines({"user_profile_id": 1}))
+    (state,) = zops_queue("--json", "queue", "list").json()["queues"]
+    assert (state["worker"], state["handled_by"]) == (False, "the server")
+    assert "the server" in zops_queue("queue", "list").stdout
 
 
 def test_doctor_looks_at_the_broker(zops_queue: Zops) -> None:

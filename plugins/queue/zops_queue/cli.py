@@ -99,7 +99,7 @@ def queue() -> None:
 
 @queue.command("list")
 def list_queues() -> Result:
-    """Show how full the queues are.
+    """Show how full the queues are, and who has a worker for them.
 
     \b
     Examples:

@@ -8,6 +8,7 @@ from zcore.console import table
 from zcore.text import one_line
 from zcore.values import Result
 from zops_queue.event_json import parse
+from zops_queue.names import is_server_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +22,9 @@ COUNTS = ("ready", "in_hand", "delayed", "dead", "consumers")
 def states(found: Sequence[QueueState], with_worker: set[str]) -> Result:
     """The result of `queue list`."""
     data = [_state(state, with_worker) for state in found]
-    columns = ("queue", "ready", "in_hand", "delayed", "dead", "worker")
+    columns = ("queue", "ready", "in_hand", "delayed", "dead", "handled_by")
     rows = [[_cell(row[column]) for column in columns] for row in data]
-    headings = ("QUEUE", "READY", "IN HAND", "DELAYED", "DEAD", "WORKER")
+    headings = ("QUEUE", "READY", "IN HAND", "DELAYED", "DEAD", "HANDLED BY")
     text = table(headings, rows) if rows else "no queues"
     return Result({"queues": data}, text=text)
 
@@ -80,7 +81,15 @@ def _state(state: QueueState, with_worker: set[str]) -> dict[str, object]:
         "dead": state.dead,
         "consumers": state.consumers,
         "worker": state.queue in with_worker,
+        "handled_by": _handled_by(state.queue, with_worker),
     }
+
+
+def _handled_by(queue: str, with_worker: set[str]) -> str | None:
+    """Who has a worker for `queue`: zops, else the server; None when nobody has."""
+    if queue in with_worker:
+        return "zops"
+    return "the server" if is_server_queue(queue) else None
 
 
 def _dead_letter(letter: DeadLetter) -> dict[str, object]:
@@ -112,6 +121,4 @@ def _shown(body: bytes) -> str:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     return "?" if value is None else str(value)
