@@ -15,6 +15,7 @@ from zcore.errors import Refused, Unreachable, ZopsError
 from zops_queue.amqp import dead_letters, names
 from zops_queue.amqp.broker import AmqpBroker
 from zops_queue.amqp.link import Link
+from zops_queue.amqp.publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -233,7 +234,9 @@ def test_a_replay_cut_off_before_it_acknowledges_loses_nothing(
         proxy.cut()
 
     with pytest.raises(Unreachable):
-        dead_letters.settle(link, queue, 2, lambda _: True, publish_and_lose_the_connection)
+        dead_letters.settle(
+            link, Publisher(link), queue, 2, lambda _: True, publish_and_lose_the_connection
+        )
     link.close()
     until(lambda: len(amqp.dead_letters(queue, 9)) == 2)
     assert sorted(each.body for each in amqp.peek(queue, 9)) == [b'{"n":1}', b'{"n":2}']

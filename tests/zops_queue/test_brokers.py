@@ -258,6 +258,8 @@ def test_more_dead_letters_than_are_taken_at_once(broker: Broker, queue: str) ->
     odd = {f"reason {number}" for number in range(1, 1_203, 2)}
     replayed = broker.replay(queue, lambda letter: letter.failure.error in odd)
     assert len(replayed) == len(set(replayed)) == 601
+    left = [letter.failure.error for letter in broker.dead_letters(queue, 999)]
+    assert left == [f"reason {number}" for number in range(0, 1_203, 2)]
     state = broker.state(queue)
     assert state is not None
     assert (state.ready, state.dead) == (601, 602)

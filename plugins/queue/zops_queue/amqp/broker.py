@@ -160,7 +160,9 @@ class AmqpBroker:
         found = self._look(names.dead_queue(queue))
         if not found:
             return ()
-        return dead_letters.settle(self._link, queue, found.message_count, chosen, before)
+        return dead_letters.settle(
+            self._link, self._publisher, queue, found.message_count, chosen, before
+        )
 
     def _peek(self, queue: str, most: int) -> list[Got]:
         if self._look(queue) is None:

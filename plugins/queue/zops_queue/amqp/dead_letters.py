@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zcore.broker import DeadLetter, Failure
 from zops_queue.amqp import names
 from zops_queue.amqp.getting import get_messages, give_back
+from zops_queue.amqp.publisher import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from zcore.broker import Choice
     from zops_queue.amqp.getting import Got
     from zops_queue.amqp.link import Link
+    from zops_queue.amqp.publisher import Publisher
 
 AT_ONCE = 500
 UNKNOWN = datetime.fromtimestamp(0, UTC)
@@ -38,6 +40,7 @@ def read(queue: str, message: Got) -> DeadLetter:
 
 def settle(
     link: Link,
+    publisher: Publisher,
     queue: str,
     count: int,
     chosen: Choice,
@@ -45,27 +48,43 @@ def settle(
 ) -> list[str]:
     """Acknowledge those of the oldest `count` dead letters of `queue` that are `chosen`.
 
-    `before` is called with each block of them before it is acknowledged. Until the end all are
-    held, so that nobody else settles the same ones; the others then go back to their places.
-    Returns the ids of the settled.
+    `before` is called with each block of them before it is acknowledged. The others go back to
+    their places when they fit into one block; else, since RabbitMQ takes very long to put many
+    back, to the end of the dead letters, so that all of them keep their order. Returns the ids of
+    the settled.
     """
     settled: list[str] = []
-    held = 0
-    channel = link.channel()
     dead = names.dead_queue(queue)
+    in_place = count <= AT_ONCE
+    channel = link.channel()
+    held = 0
     while count > 0:  # what is given up meanwhile is left for the next time
         found = get_messages(link, channel, dead, min(count, AT_ONCE))
         if not found:
             break
-        letters = {each.method.delivery_tag: read(queue, each) for each in found}
-        meant = {tag: letter for tag, letter in letters.items() if chosen(letter)}
+        letters = [(each, read(queue, each)) for each in found]
+        choices = [chosen(letter) for _, letter in letters]
+        meant = [pair for pair, yes in zip(letters, choices, strict=True) if yes]
+        others = [each for (each, _), yes in zip(letters, choices, strict=True) if not yes]
         if meant:
-            before(list(meant.values()))
+            before([letter for _, letter in meant])
+        if in_place:
+            held = len(others)
+        else:
+            publisher.send_all(_again(dead, each) for each in others)
         with link.translated():
-            for tag in meant:
-                channel.raw.basic_ack(tag)
-        settled += [letter.id for letter in meant.values()]
-        held += len(found) - len(meant)
+            for each in [message for message, _ in meant] if in_place else found:
+                channel.raw.basic_ack(each.method.delivery_tag)
+        settled += [letter.id for _, letter in meant]
         count -= len(found)
     give_back(link, channel, dead, held)
     return settled
+
+
+def _again(dead: str, message: Got) -> Message:
+    return Message(
+        dead,
+        message.body,
+        headers=message.properties.headers or {},
+        id=message.properties.message_id,
+    )
