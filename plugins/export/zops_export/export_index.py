@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, references, table_facts
 from zops_export.export_layout import FILE_FOLDERS, RECORDS, NotAnExport
-from zops_export.json_rows import JsonRow, NotJson, Rows, TypedRows, read_records, read_tables
+from zops_export.json_rows import (
+    JsonRow,
+    NotJson,
+    Rows,
+    TypedRows,
+    read_blocks,
+    read_records,
+    read_tables,
+)
+from zops_export.row_kinds import FIRST_READING, MESSAGES, USER_MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
 
     from zops_export.export_source import ExportSource
 
-NOT_ALWAYS = ("zerver_message", "zerver_usermessage")  # no message, no file of messages
+NOT_ALWAYS = (MESSAGES, USER_MESSAGES)  # no message, no file of messages
 DATA_FILES = ("realm.json", "attachment.json", "analytics.json")
 
 
@@ -124,8 +133,8 @@ def read_index(source: ExportSource, may_go_on: Callable[[], None] = lambda: Non
     """
     index = new_index()
     for name in data_files(source):
-        with blocks(source, name) as found:
-            for block in found:
+        with source.open(name) as stream:
+            for block in read_blocks(stream, name, FIRST_READING):
                 may_go_on()
                 take_block(index, block, name)
     sum_up(index)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -18,9 +18,9 @@ from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entri
 from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
 from zcore.schema.facts import ExtraKey, table_facts
-from zops_export.export_index import DATA_FILES, blocks, referenced_tables, table_of_key
+from zops_export.export_index import DATA_FILES, referenced_tables, table_of_key
 from zops_export.import_ids import new_upload_paths, reserve_ids
-from zops_export.json_rows import JsonRow, Rows
+from zops_export.json_rows import JsonRow, Rows, TypedRows, read_blocks
 from zops_export.row_changes import (
     GENERATED,
     SELF_HOSTED_PLAN,
@@ -33,8 +33,10 @@ from zops_export.row_changes import (
     not_of_system_bots,
 )
 from zops_export.row_conversion import RowConverter
+from zops_export.row_kinds import SECOND_READING, plain
 from zops_export.selection import CHANNEL, GROUP
 from zops_export.text_rewriting import TextRewriter
+from zops_export.user_message_rows import converted_at_once
 
 if TYPE_CHECKING:
     from zops_export.import_job import ImportJob
@@ -70,7 +72,8 @@ def load_messages(job: ImportJob) -> dict[str, int]:
 
 
 def _load_file(job: ImportJob, name: str, changes: Mapping[str, Change]) -> None:
-    with blocks(job.source, name) as found:
+    with job.source.open(name) as stream:
+        found = read_blocks(stream, name, SECOND_READING)
         for key, parts in groupby(found, key=lambda block: block.table):
             job.may_go_on()
             table = table_of_key().get(key)
@@ -80,24 +83,26 @@ def _load_file(job: ImportJob, name: str, changes: Mapping[str, Change]) -> None
 
 
 def _load_table(
-    job: ImportJob, table: sa.Table, parts: Iterable[Rows], change: Change | None
+    job: ImportJob, table: sa.Table, parts: Iterable[Rows | TypedRows], change: Change | None
 ) -> None:
     converter = make_converter(job, table)
-    rows = _usable_rows(job, converter, parts, change)
+    rows = chain.from_iterable(_usable_rows(job, converter, part, change) for part in parts)
     job.written[table.name] += job.writer.copy_in(table, converter.columns, rows)
 
 
 def _usable_rows(
-    job: ImportJob, converter: RowConverter, parts: Iterable[Rows], change: Change | None
-) -> Iterator[list[object]]:
-    """What goes into the database: nothing any more, once there are problems."""
-    notes = job.notes
-    for part in parts:
-        job.advance(rows=len(part.rows))
-        rows = part.rows if change is None else _changed(part.rows, change)
-        for values in converter.rows(rows):
-            if not notes.problem_count:
-                yield values
+    job: ImportJob, converter: RowConverter, part: Rows | TypedRows, change: Change | None
+) -> Iterable[Sequence[object]]:
+    """What of a block goes into the database: nothing any more, once there are problems."""
+    job.advance(rows=len(part.rows))
+    if isinstance(part, Rows):
+        rows = part.rows
+    elif (values := converted_at_once(part, job.ids)) and not job.notes.problem_count:
+        return values
+    else:
+        rows = plain(part)
+    converted = converter.rows(rows if change is None else _changed(rows, change))
+    return (values for values in converted if not job.notes.problem_count)
 
 
 def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:

@@ -10,7 +10,8 @@ from zops_export.checking import RowChecks
 from zops_export.export_index import DATA_FILES
 from zops_export.export_layout import is_message_file
 from zops_export.json_rows import NotJson, Rows, TypedRows, read_blocks
-from zops_export.user_message_checks import KINDS, FileOrder, UserMessageChecks, plain
+from zops_export.row_kinds import SECOND_READING, plain
+from zops_export.user_message_checks import FileOrder, UserMessageChecks
 
 if TYPE_CHECKING:
     from array import array
@@ -79,7 +80,7 @@ class _Rows:
 
     def check(self, name: str, content: BinaryIO) -> None:
         try:
-            for block in read_blocks(content, name, KINDS):
+            for block in read_blocks(content, name, SECOND_READING):
                 self._may_go_on()
                 self._block(block)
         except NotJson as error:  # such as an unfit value, which the first reading passes over

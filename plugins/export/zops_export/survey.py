@@ -26,13 +26,13 @@ from zops_export.export_index import (
 from zops_export.export_layout import FILE_FOLDERS, RECORDS, REQUIRED, gaps, is_message_file
 from zops_export.json_rows import (
     LARGEST_DOCUMENT_BYTES,
-    Kinds,
     NotJson,
     read_blocks,
     read_document,
     read_records,
 )
 from zops_export.manifest import MANIFEST, Manifest, read_manifest
+from zops_export.row_kinds import FIRST_READING, USER_MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,24 +43,7 @@ if TYPE_CHECKING:
 STATS = "stats.json"
 MIGRATIONS = "migration_status.json"
 DOCUMENTS = (STATS, MIGRATIONS, MANIFEST)
-USER_MESSAGES = "zerver_usermessage"
 HINT = "take another copy of the export, or make it again"
-
-
-class _Message(msgspec.Struct, gc=False):
-    """Of a message, what is read first."""
-
-    id: int
-
-
-class _Counted(msgspec.Struct, gc=False):
-    """A row of which nothing is read but that it is there."""
-
-
-KINDS: Kinds = {
-    "zerver_message": msgspec.json.Decoder(list[_Message]),
-    USER_MESSAGES: msgspec.json.Decoder(list[_Counted]),
-}
 
 
 @dataclass(slots=True)
@@ -181,7 +164,7 @@ class _Reading:
         index = self._found.index
         before = len(index.ids["zerver_message"])
         index.by_file.setdefault(name.removesuffix(".json"), {})
-        for block in read_blocks(content, name, KINDS):
+        for block in read_blocks(content, name, FIRST_READING):
             self._may_go_on()
             take_block(index, block, name)
         if is_message_file(name):

@@ -9,29 +9,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-import msgspec
+from zops_export.row_kinds import USER_MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zops_export.id_maps import IdMap
-    from zops_export.json_rows import JsonRow, Kinds, TypedRows
+    from zops_export.json_rows import TypedRows
     from zops_export.notes import Notes
+    from zops_export.row_kinds import UserMessage
 
-TABLE = "zerver_usermessage"
 MOST_REMEMBERED = 1 << 26  # bytes: 20,000 users and 3,000 messages of one file
-
-
-class UserMessage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """Who has which message."""
-
-    id: int
-    user_profile: int
-    message: int
-    flags_mask: int
-
-
-KINDS: Kinds = {TABLE: msgspec.json.Decoder(list[UserMessage])}
 
 
 class FileOrder:
@@ -70,7 +58,7 @@ class UserMessageChecks:
         if self._file != self._notes.file:
             self._forget()
         users, places, seen = self._users, self._places, self._seen
-        rows: Sequence[UserMessage] = block.rows  # type: ignore[assignment]  # see KINDS
+        rows: Sequence[UserMessage] = block.rows  # type: ignore[assignment]  # see SECOND_READING
         try:
             for row in rows:
                 place = users[row.user_profile] + (places.get(row.message) or self._place(row))
@@ -96,22 +84,16 @@ class UserMessageChecks:
         self._places[row.message] = place = len(self._seen)
         self._seen.extend(bytes(len(self._users)))
         if self._order.is_later(row.message, self._file):
+            name = f"{USER_MESSAGES} {row.id}"
             self._notes.problem(
                 "row-too-early",
-                f"{TABLE} {row.id} stands before its message {row.message}, in an earlier file",
+                f"{name} stands before its message {row.message}, in an earlier file",
                 hint="the server's importer stops at it",
-                row=f"{TABLE} {row.id}",
+                row=name,
             )
         return place
 
     def _note_twice(self, row: UserMessage) -> None:
-        self._notes.problem(
-            "duplicate-row",
-            f"{TABLE} {row.id}: user {row.user_profile} has the message {row.message} already",
-            row=f"{TABLE} {row.id}",
-        )
-
-
-def plain(block: TypedRows) -> list[JsonRow]:
-    """The rows as they stand in the file."""
-    return [msgspec.structs.asdict(row) for row in block.rows]
+        name = f"{USER_MESSAGES} {row.id}"
+        what = f"{name}: user {row.user_profile} has the message {row.message} already"
+        self._notes.problem("duplicate-row", what, row=name)
