@@ -20,6 +20,7 @@ from zcore.schema import tables
 from zcore.schema.facts import ExtraKey, table_facts
 from zops_export.export_index import DATA_FILES, referenced_tables, table_of_key
 from zops_export.import_ids import new_upload_paths, reserve_ids
+from zops_export.import_indexes import indexes_last
 from zops_export.json_rows import JsonRow, Rows, TypedRows, read_blocks
 from zops_export.row_changes import (
     GENERATED,
@@ -64,9 +65,10 @@ def load_realm(job: ImportJob) -> dict[str, int]:
 def load_messages(job: ImportJob) -> dict[str, int]:
     """The message files, with their user messages, and the links to attachments."""
     changes = _changes(job)
-    for name in job.source.message_files:
-        _load_file(job, name, changes)
-    job.refuse_if_problems()
+    with indexes_last(job.writer.connection, job.index.counts):
+        for name in job.source.message_files:
+            _load_file(job, name, changes)
+        job.refuse_if_problems()
     _link_attachments(job)
     return {"rows": job.written["zerver_message"] + job.written["zerver_usermessage"]}
 
