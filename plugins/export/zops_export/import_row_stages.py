@@ -277,19 +277,22 @@ def _set_first_messages(connection: sa.Connection, realm_id: int) -> None:
     channels, recipients, messages = (
         tables[name] for name in ("zerver_stream", "zerver_recipient", "zerver_message")
     )
+    # Asked for on its own: inside of the update it would be found out for each channel again.
     first = (
-        sa.select(recipients.c.type_id, sa.func.min(messages.c.id).label("message_id"))
+        sa.select(
+            recipients.c.type_id.label("channel_id"), sa.func.min(messages.c.id).label("first_id")
+        )
         .join(messages, messages.c.recipient_id == recipients.c.id)
         .where(recipients.c.type == CHANNEL, messages.c.realm_id == realm_id)
         .group_by(recipients.c.type_id)
-        .subquery()
     )
-    found = sa.select(first.c.message_id).where(first.c.type_id == channels.c.id).scalar_subquery()
-    connection.execute(
-        sa.update(channels)
-        .where(channels.c.realm_id == realm_id, channels.c.id.in_(sa.select(first.c.type_id)))
-        .values(first_message_id=found)
-    )
+    if found := [dict(row) for row in connection.execute(first).mappings()]:
+        connection.execute(
+            sa.update(channels)
+            .where(channels.c.realm_id == realm_id, channels.c.id == sa.bindparam("channel_id"))
+            .values(first_message_id=sa.bindparam("first_id")),
+            found,
+        )
 
 
 def _set_user_activity_of_subscriptions(connection: sa.Connection, realm_id: int) -> None:
