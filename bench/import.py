@@ -1,8 +1,8 @@
 """Import beside raw COPY: python -m bench.import
 
 What it costs PostgreSQL to take in the rows of messages and user messages, into tables with their
-indexes and foreign keys, is the least that an import in one transaction can cost. Both are timed
-in turns, on one server, in one run.
+indexes and foreign keys, is the least that an import beside others can cost. All kinds are timed
+in turns, in one run: beside others, with `--exclusive`, and into a SQLite file.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def raw_run(server: PostgresServer, template: str, folder: Path) -> Run:
         server.drop_database(name)
 
 
-def import_run(server: PostgresServer, home: Path, path: Path) -> Run:
+def import_run(server: PostgresServer, home: Path, path: Path, *flags: str) -> Run:
     """One `zops import`, into a database with nothing in it."""
     with new_database(server, home) as url:
-        return run_zops("import", REALM, path, home=home, database=url)
+        return run_zops("import", REALM, path, *flags, home=home, database=url)
 
 
 def measure(server: PostgresServer, folder: Path, path: Path, rounds: int) -> dict[str, Run]:
@@ -89,6 +89,8 @@ def measure(server: PostgresServer, folder: Path, path: Path, rounds: int) -> di
         kinds: dict[str, Callable[[], Run]] = {
             "COPY FROM STDIN, two tables": lambda: raw_run(server, template, folder),
             "import": lambda: import_run(server, next(homes), path),
+            "import --exclusive": lambda: import_run(server, next(homes), path, "--exclusive"),
+            "import into SQLite": lambda: run_zops("import", REALM, path, home=next(homes)),
         }
         return best_of(kinds, rounds)
 
@@ -109,10 +111,16 @@ def main() -> None:
             runs = measure(server, Path(folder), path, words.rounds)
     raw = next(iter(runs.values())).seconds
     rows = [
-        [kind, f"{run.seconds:.2f} s", f"{run.processor_seconds:.2f} s", f"{run.seconds / raw:.1f}"]
+        [
+            kind,
+            f"{run.seconds:.2f} s",
+            f"{run.processor_seconds:.2f} s",
+            f"{run.peak_mb:.0f} MB" if run.peak_mb else "",
+            f"{run.seconds / raw:.2f}",
+        ]
         for kind, run in runs.items()
     ]
-    print(table(("", "clock", "own processor", "times raw"), rows))
+    print(table(("", "clock", "own processor", "peak", "times raw"), rows))
 
 
 if __name__ == "__main__":

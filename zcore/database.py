@@ -183,6 +183,13 @@ class Database:
             else:
                 connection.cancel()
 
+    @property
+    def session_numbers(self) -> list[int]:
+        """What a PostgreSQL server calls our own sessions, `pid` in its views; none on SQLite."""
+        if self.dialect == "sqlite":
+            return []
+        return [connection.get_backend_pid() for connection in tuple(self._open_connections)]
+
     def _watch_connections(self) -> None:
         event.listen(
             self.engine, "connect", lambda connection, _: self._open_connections.add(connection)

@@ -41,8 +41,18 @@ def export(**given: Any) -> Result:
     "--allow-reserved-subdomain", is_flag=True, help="Use SUBDOMAIN though the word is reserved."
 )
 @click.option("--dry-run", is_flag=True, help="Check everything and say the plan; write nothing.")
+@click.option(
+    "--exclusive",
+    is_flag=True,
+    help="Nobody else uses the database: make indexes and foreign keys last, which is quicker.",
+)
 def import_(
-    subdomain: str, path: Path, name: str | None, allow_reserved_subdomain: bool, dry_run: bool
+    subdomain: str,
+    path: Path,
+    name: str | None,
+    allow_reserved_subdomain: bool,
+    dry_run: bool,
+    exclusive: bool,
 ) -> Result:
     """Bring the exported organization at PATH in, as SUBDOMAIN.
 
@@ -54,11 +64,12 @@ def import_(
       zops import acme /backup/acme.tar.gz
       zops import acme /backup/acme.tar.gz --dry-run
       zops import acme-test /tmp/acme --name "Acme, a copy to try things out"
+      zops import acme /backup/acme.tar.gz --exclusive
     """
     from zops_export.import_job import ImportOptions
     from zops_export.importing import import_realm
 
-    options = ImportOptions(subdomain, path, name, allow_reserved_subdomain, dry_run)
+    options = ImportOptions(subdomain, path, name, allow_reserved_subdomain, dry_run, exclusive)
     return import_realm(current(), options)
 
 

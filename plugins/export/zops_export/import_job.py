@@ -34,6 +34,7 @@ class ImportOptions:
     name: str | None = None
     allow_reserved_subdomain: bool = False
     dry_run: bool = False
+    exclusive: bool = False
 
 
 class ImportJob:

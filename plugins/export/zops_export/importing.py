@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from zcore import Change, Context, ImportSource, Result
@@ -20,6 +20,9 @@ from zops_export.known_schema import require_known_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from zcore.rows_in import Writer
 
 RESERVED_FLAG = "--allow-reserved-subdomain"
 
@@ -63,7 +66,7 @@ def _write(job: ImportJob, graph: StageGraph) -> None:
     label = f"importing {job.options.subdomain!r}"
     try:
         stopping = context.stop.calling(context.database.cancel)
-        with stopping, context.database.writer() as writer:
+        with stopping, context.database.writer() as writer, _alone(job, writer):
             job.begin(writer, files)
             job.findings.extend(require_known_schema(writer.connection))
             with stage_progress(context.console, label, graph) as job.progress:
@@ -72,6 +75,15 @@ def _write(job: ImportJob, graph: StageGraph) -> None:
     except BaseException:
         job.take_back()
         raise
+
+
+def _alone(job: ImportJob, writer: Writer) -> AbstractContextManager[None]:
+    """The big tables for this import alone, when that is asked for."""
+    from zops_export.import_exclusive import tables_for_us_alone
+
+    if job.options.exclusive:
+        return tables_for_us_alone(job.context.database, writer.connection)
+    return nullcontext()
 
 
 def _check_names(context: Context, options: ImportOptions) -> None:
