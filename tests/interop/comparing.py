@@ -222,6 +222,8 @@ class Described:
             return self._pointed_at(value, reference) if isinstance(value, int) else value
         if path[0] == "*" and isinstance(value, list):
             return [self._at(one, path[1:], reference) for one in value]
+        if path[0] == "*" and isinstance(value, dict):
+            return {key: self._at(one, path[1:], reference) for key, one in value.items()}
         if isinstance(value, dict) and path[0] in value:
             return value | {path[0]: self._at(value[path[0]], path[1:], reference)}
         return value

@@ -61,7 +61,8 @@ class When:
 class Reference:
     """A column of one table points at rows of `target`, a table's name.
 
-    `path` are the keys that lead to the value inside JSON, "*" standing for every element.
+    `path` are the keys that lead to the value inside JSON, "*" standing for every element
+    of a list, and for every value of an object.
     """
 
     target: str

@@ -166,8 +166,8 @@ def _inside(value: object, reference: Reference) -> Iterator[int]:
 def _at(value: object, path: tuple[str, ...]) -> Iterator[int]:
     if not path:
         yield from [value] if isinstance(value, int) else []
-    elif path[0] == "*" and isinstance(value, list):
-        for one in value:
+    elif path[0] == "*" and isinstance(value, (list, dict)):
+        for one in value.values() if isinstance(value, dict) else value:
             yield from _at(one, path[1:])
     elif isinstance(value, dict) and path[0] in value:
         yield from _at(value[path[0]], path[1:])

@@ -336,12 +336,14 @@ def _in_turn(steps: Sequence[Convert], value: object, row: JsonRow) -> object:
 
 
 def _at_path(value: object, path: Sequence[str], step: Convert, row: JsonRow) -> object:
-    """`value` with `step` applied where `path` leads; "*" is every element of a list."""
+    """`value` with `step` applied where `path` leads; "*" is every element of a list or object."""
     if not path:
         return step(value, row)
     first, rest = path[0], path[1:]
     if first == "*" and isinstance(value, list):
         return [_at_path(element, rest, step, row) for element in value]
+    if first == "*" and isinstance(value, dict):
+        return {key: _at_path(element, rest, step, row) for key, element in value.items()}
     if isinstance(value, dict) and first in value:
         return value | {first: _at_path(value[first], rest, step, row)}
     return value
