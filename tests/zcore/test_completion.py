@@ -83,7 +83,7 @@ LINES = {
     "zops acme": ["acme-tools"],
     "zops create": ["create-realm", "create-user"],
     "zops --verb": ["--verbose"],
-    "zops --json queue pu": ["publish", "purge"],
+    "zops --json queue pu": ["publish", "publish-scheduled-mails", "purge"],
     "zops queue publish --r": ["--raw"],
     "zops acme-tools gr": ["greet"],
     "zops acme_tools gr": ["greet"],
