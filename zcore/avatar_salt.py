@@ -41,7 +41,7 @@ def _make_salt(path: Path) -> None:
     try:
         os.link(aside, path)
     except FileExistsError:
-        pass
+        pass  # the other process's salt holds
     except OSError:  # a file system without links
         aside.rename(path)
     finally:
