@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,13 +14,14 @@ import pytest
 
 from tests.interop.reading import REAL_EXPORTS, WholeExport, unpack
 from tests.zops_export.spoiling import Row, Watched
+from zcore.database import Database
 from zcore.testing.in_process import ZopsInProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from zcore.database import Database
+    from zcore.testing.postgres import PostgresServer
 
 
 class ZopsHere(ZopsInProcess):
@@ -183,3 +185,22 @@ def with_realm(zops_here: ZopsHere, watched: Watched) -> ZopsHere:
     words = ("create-realm", "Acme", "olive@example.test", "Olive", "--no-password")
     zops_here(*words, "--string-id", "acme")
     return zops_here
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+def shared_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A database with all tables, for all tests of a module: for those that only look."""
+    with contextlib.ExitStack() as stack:
+        if request.param == "sqlite":
+            folder = tmp_path_factory.mktemp("shared")
+            database = Database.connect(f"sqlite:///{folder}/zops.db", create=True)
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            name = server.create_database(template=request.getfixturevalue("postgres_template"))
+            stack.callback(server.drop_database, name)
+            database = Database.connect(server.database_url(name))
+        yield stack.enter_context(contextlib.closing(database))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +10,6 @@ import sqlalchemy as sa
 from tests.interop.reading import Row, WholeExport
 from tests.zops_export.building import ABOUT_EXPORTS, NOW, Builder, Named
 from tests.zops_export.conftest import ZopsHere
-from zcore.database import Database
 from zcore.schema import tables
 from zcore.schema.defaults import has_default
 from zcore.schema.facts import exported_tables, json_key, references, row_keys
@@ -19,8 +17,9 @@ from zcore.schema.types import UtcDateTime
 from zops_export.privacy import DECIDED, DECISIONS, EMPTIED, KEPT, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from zcore.database import Database
 
 OPTIONS = {"P": "--public-only", "C": "--export-full-with-consent", "F": "--full"}
 MODES = pytest.mark.parametrize("mode", list(OPTIONS))
@@ -143,23 +142,10 @@ class Hill:
         return {found.name("users", row["id"]): row for row in found.export.rows(USERS)}
 
 
-@pytest.fixture(
-    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
-)
-def hill(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Hill]:
+@pytest.fixture(scope="module")
+def hill(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Hill:
     """For tests that only look."""
-    folder = tmp_path_factory.mktemp("hill")
-    with contextlib.ExitStack() as stack:
-        if request.param == "sqlite":
-            database = Database.connect(f"sqlite:///{folder}/zops.db", create=True)
-        else:
-            server = request.getfixturevalue("postgres_server")
-            name = server.create_database(template=request.getfixturevalue("postgres_template"))
-            stack.callback(server.drop_database, name)
-            database = Database.connect(server.database_url(name))
-        yield Hill(stack.enter_context(contextlib.closing(database)), folder)
+    return Hill(shared_database, tmp_path_factory.mktemp("hill"))
 
 
 def _leads_to_users(table: sa.Table) -> bool:

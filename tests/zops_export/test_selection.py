@@ -6,7 +6,6 @@ The letters say in which modes something is expected: P `--public-only`, C
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING
@@ -17,14 +16,12 @@ import sqlalchemy as sa
 from tests.interop.reading import WholeExport
 from tests.zops_export.building import ABOUT_EXPORTS, NOW, Builder, Named
 from tests.zops_export.conftest import ZopsHere
-from zcore.database import Database
 from zcore.schema import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from zcore.testing.postgres import PostgresServer
+    from zcore.database import Database
 
 OPTIONS = {"P": "--public-only", "C": "--export-full-with-consent", "F": "--full"}
 MODES = pytest.mark.parametrize("mode", list(OPTIONS))
@@ -350,23 +347,10 @@ class Hill:
         return Named(WholeExport.read(target), self.builder.ids)
 
 
-@pytest.fixture(
-    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
-)
-def hill(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Hill]:
+@pytest.fixture(scope="module")
+def hill(shared_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Hill:
     """For tests that only look."""
-    folder = tmp_path_factory.mktemp("hill")
-    with contextlib.ExitStack() as stack:
-        if request.param == "sqlite":
-            database = Database.connect(f"sqlite:///{folder}/zops.db", create=True)
-        else:
-            server: PostgresServer = request.getfixturevalue("postgres_server")
-            name = server.create_database(template=request.getfixturevalue("postgres_template"))
-            stack.callback(server.drop_database, name)
-            database = Database.connect(server.database_url(name))
-        yield Hill(stack.enter_context(contextlib.closing(database)), folder)
+    return Hill(shared_database, tmp_path_factory.mktemp("hill"))
 
 
 @pytest.fixture
