@@ -9,6 +9,7 @@ import sys
 import pytest
 
 HEAVY = {
+    "PIL",
     "boto3",
     "botocore",
     "jinja2",
