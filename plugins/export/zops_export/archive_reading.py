@@ -92,6 +92,9 @@ class _Content:
         self._stream = stream
         self._left = size
 
+    def seekable(self) -> bool:
+        return False
+
     def read(self, size: int = -1) -> bytes:
         wanted = self._left if size < 0 else min(size, self._left)
         if not wanted:

@@ -46,6 +46,12 @@ def export(**given: Any) -> Result:
     is_flag=True,
     help="Nobody else uses the database: make indexes and foreign keys last, which is quicker.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Store so many files at a time.  [default: 2 in a folder, 16 in an object store]",
+)
 def import_(
     subdomain: str,
     path: Path,
@@ -53,6 +59,7 @@ def import_(
     allow_reserved_subdomain: bool,
     dry_run: bool,
     exclusive: bool,
+    processes: int | None,
 ) -> Result:
     """Bring the exported organization at PATH in, as SUBDOMAIN.
 
@@ -69,7 +76,9 @@ def import_(
     from zops_export.import_job import ImportOptions
     from zops_export.importing import import_realm
 
-    options = ImportOptions(subdomain, path, name, allow_reserved_subdomain, dry_run, exclusive)
+    options = ImportOptions(
+        subdomain, path, name, allow_reserved_subdomain, dry_run, exclusive, processes
+    )
     return import_realm(current(), options)
 
 

@@ -82,8 +82,10 @@ def avatars(job: ExportJob) -> Estimate:
 
 
 def emoji(job: ExportJob) -> Estimate:
-    """The custom emoji in the store."""
-    return _stored(job.stores.avatars.list(f"{job.realm.realm_id}/emoji/images"))
+    """The custom emoji in the store, without the stills of those that move."""
+    folder = PurePosixPath(f"{job.realm.realm_id}/emoji/images")
+    found = job.stores.avatars.list(str(folder))
+    return _stored(file for file in found if PurePosixPath(file.key).parent == folder)
 
 
 def realm_icons(job: ExportJob) -> Estimate:

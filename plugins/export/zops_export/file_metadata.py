@@ -38,17 +38,30 @@ class MetadataMaker:
         self._first_owner = _first_owner(job)
         self._now = time.time()
 
-    def of(self, record: FileRecord, key: str) -> Metadata:
-        """The metadata of the file that `record` describes, stored as `key`."""
-        entries = {"realm_id": str(self._realm_id), **self._owner(record)}
+    def of(self, record: FileRecord, key: str, known_type: str = "") -> Metadata:
+        """The metadata of the file that `record` describes, stored as `key`.
+
+        `known_type` is the content type of an upload as its attachment has it, of a picture what
+        it was seen to be; "" when neither is known.
+        """
+        entries = self._entries(record)
         if record.kind == "emoji":
-            return Metadata(_guess(key.removesuffix(".original")), NEVER_CHANGES, entries)
-        if record.kind == "avatars":
-            entries["avatar_version"] = str(record.row.get("avatar_version", 1))
+            guess = _guess(key.removesuffix(".original"))
+            return Metadata(known_type or guess, NEVER_CHANGES, entries)
         modified = self._now if record.kind == "realm_icons" else record.row.get("last_modified")
         if MOMENT.fullmatch(str(modified)) and modified is not None:
             entries["orig_last_modified"] = str(modified)
-        return Metadata(_content_type(record, key), "", entries)
+        return Metadata(_content_type(record, key, known_type), "", entries)
+
+    def of_made(self, record: FileRecord, content_type: str) -> Metadata:
+        """The metadata of a picture that was made of the file that `record` describes."""
+        return Metadata(content_type, NEVER_CHANGES, self._entries(record))
+
+    def _entries(self, record: FileRecord) -> dict[str, str]:
+        entries = {"realm_id": str(self._realm_id), **self._owner(record)}
+        if record.kind == "avatars":
+            entries["avatar_version"] = str(record.row.get("avatar_version", 1))
+        return entries
 
     def _owner(self, record: FileRecord) -> dict[str, str]:
         """Whose file it is; what is nobody's is the first owner's of the organization."""
@@ -66,15 +79,18 @@ def _first_owner(job: ImportJob) -> int | None:
     return found
 
 
-def _content_type(record: FileRecord, key: str) -> str:
-    """As recorded, if that can be one. Only uploads may be anything: the others are for all to see,
-    and the browser would do what the record says.
+def _content_type(record: FileRecord, key: str, known_type: str) -> str:
+    """Of an upload as recorded, with the file or its attachment, if that can be one.
+
+    Only uploads may be anything: the others are for all to see, and the browser would do what the
+    record says. So what they were seen to be counts first.
     """
     recorded = str(record.row.get("content_type"))
-    usable = CONTENT_TYPE.fullmatch(recorded) and (
-        record.kind == "uploads" or recorded.lower().startswith("image/")
-    )
-    return recorded if usable else _guess(key)
+    if record.kind == "uploads":
+        usable = filter(CONTENT_TYPE.fullmatch, (recorded, known_type))
+        return next(usable, "") or _guess(key)
+    is_image = CONTENT_TYPE.fullmatch(recorded) and recorded.lower().startswith("image/")
+    return known_type or (recorded if is_image else _guess(key))
 
 
 def _guess(name: str) -> str:

@@ -1,86 +1,94 @@
-"""The stage of an import that puts files into their places."""
+"""The stage of an import that puts files into their places, and writes what follows from them."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
 
 from zcore import Finding
+from zcore.organizations.audit import AuditEntry, write_audit_entries
+from zcore.organizations.codes import AuditEvent
+from zcore.schema import tables
 from zops_export.file_metadata import MetadataMaker
+from zops_export.file_places import places
+from zops_export.file_storing import FileStoring
+from zops_export.image_rows import ImageRows
 
 if TYPE_CHECKING:
-    from zcore.files import FileStore
-    from zops_export.export_index import FileRecord
+    from zops_export.file_places import Place
+    from zops_export.file_storing import Stored
     from zops_export.import_job import ImportJob
 
+GRAVATAR = "G"
+UNUSABLE = "unusable-image"
 
-class Place(NamedTuple):
-    """Where a file goes, and what the export says of it."""
-
-    store: FileStore
-    key: str
-    record: FileRecord
+users, emoji = tables["zerver_userprofile"], tables["zerver_realmemoji"]
 
 
 def store_files(job: ImportJob) -> dict[str, int]:
     """Copy every recorded file to where this server keeps it; taken back if the import fails."""
-    places = _places(job)
-    metadata = MetadataMaker(job)
+    storing = FileStoring(job, places(job), MetadataMaker(job))
     size = 0
-    begun: list[FileStore] = []
-    for name, content in job.source.files(places):
-        job.may_go_on()
-        store, key, record = places[name]
-        if store not in begun:  # the answer may get lost after the store has taken the file
-            job.on_failure(partial(store.delete, key))
-        size += store.put(key, content, metadata=metadata.of(record, key))
-        job.file_count += 1
-        job.advance(files=1)
-        if store not in begun:  # nothing else is there: the organization's number was free
-            begun.append(store)
-            job.on_failure(partial(store.delete, str(job.realm_id)))
+    with ImageRows(job) as images:
+        for place, stored in storing.each():
+            if stored.size is not None:
+                size += stored.size
+                job.file_count += 1
+            job.made_count += stored.made
+            job.advance(files=1)
+            if stored.unusable:
+                _report_unusable(job, place, stored)
+            elif stored.image is not None:
+                _take_facts(job, place, stored, images)
     return {"files": job.file_count, "bytes": size}
 
 
-def _places(job: ImportJob) -> dict[str, Place]:
-    """The store and key of every file in the export that a record names."""
-    places: dict[str, Place] = {}
-    for record in job.index.records:
-        place = _place(job, record)
-        if place is None:
-            continue
-        if record.name in job.source.names:
-            places[record.name] = place
-        elif record.kind != "uploads":  # a lost upload was reported with its attachment
-            job.findings.append(
-                Finding("missing-file", "the export records the file but has it not", record.name)
+def _take_facts(job: ImportJob, place: Place, stored: Stored, images: ImageRows) -> None:
+    """What the database says of images."""
+    if stored.image is None:
+        return
+    if place.image == "upload":
+        images.add(place, stored.image)
+    elif place.image == "emoji" and stored.image.frames > 1:
+        job.writer.connection.execute(
+            sa.update(emoji)
+            .where(
+                emoji.c.realm_id == job.realm_id,
+                emoji.c.file_name == str(place.record.row.get("file_name")),
+                emoji.c.deactivated.is_(False),
             )
-    return places
-
-
-def _place(job: ImportJob, record: FileRecord) -> Place | None:
-    """Where a file goes; None when nothing here would use it."""
-    realm_id, row = job.realm_id, record.row
-    base = PurePosixPath(record.path).name
-    if record.kind == "uploads":
-        path = job.upload_paths.get(str(row.get("s3_path")))
-        return None if path is None else Place(job.files.uploads, path, record)
-    if record.kind == "avatars":
-        return _avatar_place(job, record)
-    if record.kind == "emoji":
-        return Place(job.files.avatars, f"{realm_id}/emoji/images/{base}", record)
-    return Place(job.files.avatars, f"{realm_id}/realm/{base}", record)
-
-
-def _avatar_place(job: ImportJob, record: FileRecord) -> Place | None:
-    old, version = record.row.get("user_profile_id"), record.row.get("avatar_version", 1)
-    user = job.ids["zerver_userprofile"].get(old) if isinstance(old, int) else None
-    if user is None or not isinstance(version, int):
-        job.findings.append(
-            Finding("orphan-avatar", "the picture belongs to nobody in the export", record.name)
+            .values(is_animated=True)
         )
-        return None
-    suffix = ".original" if str(record.row.get("s3_path")).endswith(".original") else ".png"
-    key = job.files.avatar_key(job.realm_id, user, version) + suffix
-    return Place(job.files.avatars, key, record)
+
+
+def _report_unusable(job: ImportJob, place: Place, stored: Stored) -> None:
+    follows = {
+        "upload": "people can fetch it, and see no small version",
+        "avatar": "it was left out, and the user has the picture that Gravatar knows",
+    }.get(place.image, "it was copied as it is")
+    message = f"the {place.image} cannot be shown: {stored.unusable}; {follows}"
+    job.find(Finding(UNUSABLE, message, where=place.record.name))
+    if place.image == "avatar":
+        _take_avatar_away(job, place)
+
+
+def _take_avatar_away(job: ImportJob, place: Place) -> None:
+    """As a server does it with a picture that it cannot read."""
+    user_id = job.ids["zerver_userprofile"].get(int(str(place.record.row["user_profile_id"])))
+    if user_id is None:
+        return
+    job.writer.connection.execute(
+        sa.update(users)
+        .where(users.c.id == user_id)
+        .values(avatar_source=GRAVATAR, avatar_version=users.c.avatar_version + 1)
+    )
+    entry = AuditEntry(
+        event_type=AuditEvent.USER_AVATAR_SOURCE_CHANGED,
+        realm_id=job.realm_id,
+        modified_user_id=user_id,
+        event_time=datetime.now(UTC),
+        extra_data={"avatar_source": GRAVATAR},
+    )
+    write_audit_entries(job.writer.connection, [entry])

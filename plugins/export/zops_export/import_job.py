@@ -27,7 +27,10 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the command line asks for. `name` None: the organization keeps its own."""
+    """What the command line asks for. `name` None: the organization keeps its own.
+
+    `processes` is how many files are stored at a time; None: as many as suit the store.
+    """
 
     subdomain: str
     path: Path
@@ -35,13 +38,16 @@ class ImportOptions:
     allow_reserved_subdomain: bool = False
     dry_run: bool = False
     exclusive: bool = False
+    processes: int | None = None
 
 
 class ImportJob:
     """One import: the export, the one transaction, the ids, and where files go.
 
     `upload_paths` gives the new path of each old one that is really there; `written` counts rows
-    by table; `ids` is filled before the first row is converted. A dry run has only the export.
+    by table; `ids` is filled before the first row is converted. `file_count` files were copied,
+    `made_count` pictures made of them, `image_count` uploads seen to be images. A dry run has only
+    the export.
     """
 
     def __init__(
@@ -59,6 +65,8 @@ class ImportJob:
         self.notes = Notes()
         self.findings: list[Finding] = []
         self.file_count = 0
+        self.made_count = 0
+        self.image_count = 0
         self._undo: list[Callable[[], None]] = []
 
     def begin(self, writer: Writer, files: FileStores) -> None:

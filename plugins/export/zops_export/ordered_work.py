@@ -43,13 +43,19 @@ class OrderedWork(Generic[Thing, Outcome]):
     """`work`, done by `threads` threads, which end with the process wherever they are.
 
     `stopped` is set once nothing more is to be done. A thread that waits for a network then may
-    wait on: what it does after that must look at `stopped` first.
+    wait on: what it does after that must look at `stopped` first. `seconds_to_stop` is how long
+    all of them together are waited for in the end.
     """
 
     def __init__(
-        self, work: Callable[[Thing], Outcome], threads: int, may_go_on: Callable[[], None]
+        self,
+        work: Callable[[Thing], Outcome],
+        threads: int,
+        may_go_on: Callable[[], None],
+        seconds_to_stop: float = SECONDS_TO_STOP,
     ) -> None:
         self.stopped = threading.Event()
+        self._seconds_to_stop = seconds_to_stop
         self._work = work
         self._most = threads
         self._may_go_on = may_go_on
@@ -101,4 +107,4 @@ class OrderedWork(Generic[Thing, Outcome]):
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
-            thread.join(SECONDS_TO_STOP / len(self._threads))
+            thread.join(self._seconds_to_stop / len(self._threads))
