@@ -116,7 +116,8 @@ def _parameters(compiled: Compiled, given: Mapping[str, object] | None) -> dict[
 class _BlockReceiver:
     """What COPY writes to: the driver hands over exactly one row at a time, as binary.
 
-    A row is the number of its columns (one), the size of the text, and the text.
+    A row is the number of its columns (one), the size of the text, and the text. `write` is called
+    for every row of an export: what can be done for many rows at once is done in `flush`.
     """
 
     SIGNATURE = b"PGCOPY\n\xff\r\n\0"
@@ -129,32 +130,38 @@ class _BlockReceiver:
         self.separator = separator
         self.count = 0
         self._begun = False
-        self._rows: list[memoryview] = []
+        self._rows: list[bytes] = []
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        row = memoryview(data)
-        if not self._begun:  # the first row, or the end, comes with what stands before all of them
-            row = row[len(self.SIGNATURE) + self.FLAGS.size :]
-            self._begun = True
-        if row == self.END:
-            return
-        text = row[self.ROW.size :]
-        columns, size = self.ROW.unpack_from(row)
-        if columns != 1 or max(size, 0) != len(text):  # the size of NULL is -1
-            raise ValueError("COPY did not hand over one column of a row at a time")
-        self._rows.append(text)
-        self._size += size
+        self._rows.append(data)
+        self._size += len(data)
         if self._size >= BLOCK_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Hand over what is waiting."""
-        if self._rows:
-            self.sink(self.separator.join(self._rows))
-            self.count += len(self._rows)
-            self._rows.clear()
-            self._size = 0
+        rows = self._rows
+        if not self._begun and rows:  # the first row, or the end, comes after what is of them all
+            rows[0] = rows[0][len(self.SIGNATURE) + self.FLAGS.size :]
+            self._begun = True
+        if rows and rows[-1] == self.END:
+            rows.pop()
+        if rows:
+            start = self.ROW.size
+            self._require_one_text_each(rows)
+            self.sink(self.separator.join([row[start:] for row in rows]))
+            self.count += len(rows)
+            rows.clear()
+        self._size = 0
+
+    def _require_one_text_each(self, rows: list[bytes]) -> None:
+        """Raise `ValueError` when they are not what the rest relies on."""
+        header, start = self.ROW.unpack_from, self.ROW.size
+        for row in rows:
+            columns, size = header(row)
+            if columns != 1 or (size != len(row) - start and size != -1):  # NULL has the size -1
+                raise ValueError("COPY did not hand over one column of a row at a time")
 
 
 class Snapshot(Protocol):

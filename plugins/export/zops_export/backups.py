@@ -31,10 +31,8 @@ class Backup:
     series: Series
 
     @classmethod
-    def of(cls, options: ExportOptions, job: ExportJob, target: Path) -> Backup | None:
-        """The backup that is asked for; None where it is a mere export."""
-        if options.keep is None and options.mark is None:
-            return None
+    def of(cls, options: ExportOptions, job: ExportJob, target: Path) -> Backup:
+        """The backup that is asked for."""
         realm = job.realm.string_id
         mark = _mark_path(options, realm, target)
         known = read_mark(mark)

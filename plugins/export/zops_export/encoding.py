@@ -42,20 +42,30 @@ def row_json(
 
 def object_json(values: Mapping[str, sa.ColumnElement[Any]]) -> Text:
     """The JSON object with these keys, from expressions that yield the JSON text of each value."""
-    parts: list[sa.ColumnElement[Any]] = []
-    opening = "{"
-    for key, value in values.items():
-        parts += [sa.literal_column(f"'{opening}\"{key}\": '"), value]
-        opening = ", "
-    return _joined([*parts, sa.literal_column("'}'")])
+    opening, inside, closing = object_parts(values)
+    return joined([sa.literal_column(f"'{opening}'"), *inside, sa.literal_column(f"'{closing}'")])
 
 
-def _joined(parts: list[sa.ColumnElement[Any]]) -> Text:
+def object_parts(
+    values: Mapping[str, sa.ColumnElement[Any]],
+) -> tuple[str, list[sa.ColumnElement[Any]], str]:
+    """What `object_json` joins: how every object begins, what follows, how every one ends.
+
+    No space is wasted: nine of ten rows are short, and most of what they say are the keys.
+    """
+    (first, value), *others = values.items()
+    inside: list[sa.ColumnElement[Any]] = [value]
+    for key, other in others:
+        inside += [sa.literal_column(f"',\"{key}\":'"), other]
+    return f'{{"{first}":', inside, "}"
+
+
+def joined(parts: list[sa.ColumnElement[Any]]) -> Text:
     """Text joined by `||`, as a balanced tree: a long chain would be a deep one."""
     if len(parts) == 1:
         return parts[0]
     middle = len(parts) // 2
-    left, right = _joined(parts[:middle]), _joined(parts[middle:])
+    left, right = joined(parts[:middle]), joined(parts[middle:])
     return left.op("||", precedence=6, return_type=sa.Text())(right)
 
 

@@ -20,7 +20,6 @@ from zcore.stage_progress import stage_progress
 from zcore.stage_timing import timing_table
 from zcore.validation import require_valid
 from zops_export import free_space
-from zops_export.backups import Backup
 from zops_export.bookkeeping import Bookkeeping, ExportOrder, is_closed, written_down
 from zops_export.claimed_folder import left_targets
 from zops_export.destinations import Destination, destination
@@ -48,6 +47,7 @@ from zops_export.work_folder import WorkFolder
 
 if TYPE_CHECKING:
     from zcore.rows_out import Snapshot
+    from zops_export.backups import Backup
     from zops_export.drafts import Draft
     from zops_export.export_options import ExportOptions
 
@@ -72,7 +72,7 @@ def _export(context: Context, options: ExportOptions) -> Result:
         job = _prepare(context, options.realm, options, rewrites, snapshot)
         job.stages = graph.stages
         target = _destination(context, options, job.realm, moment)
-        backup = Backup.of(options, job, target.target)
+        backup = _backup(options, job, target)
         order = ExportOrder(job.realm, options.mode, options.deactivate_realm)
         published = options.resume and not options.dry_run and is_published(order, target)
         if not published:
@@ -86,6 +86,15 @@ def _export(context: Context, options: ExportOptions) -> Result:
         waiting_for(lambda: context.files, context.stop.check)
         result = _write(job, graph, rewrites, options, target, started)
     return result if backup is None else backup.finish(context, result, moment)
+
+
+def _backup(options: ExportOptions, job: ExportJob, target: Destination) -> Backup | None:
+    """The backup that the export is asked to be. Of a mere export nothing is verified."""
+    if options.keep is None and options.mark is None:
+        return None
+    from zops_export.backups import Backup
+
+    return Backup.of(options, job, target.target)
 
 
 def _check(job: ExportJob, rewrites: Rewrites, options: ExportOptions, target: Destination) -> None:

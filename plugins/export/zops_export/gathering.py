@@ -7,37 +7,36 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from zcore.schema.facts import columns_by_key
-from zops_export.encoding import object_json, value_json
+from zops_export.encoding import joined, object_parts, value_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BETWEEN_ROWS = ",\n"
 IDS_TOGETHER_BITS = 8
-"""Rows stand together when their ids are the same but for so many bits: at most 256 of them.
-
-Never all rows of a file: PostgreSQL has a limit for one value (1 GB), and we for our memory.
-"""
+"""Ids stand together when they are the same but for so many bits: at most 256 of them."""
 
 
 def gathered_rows(
     table: sa.Table,
+    together: sa.Column[int],
     condition: sa.ColumnElement[bool],
     replaced: Mapping[str, sa.ColumnElement[Any]],
 ) -> sa.Select[str]:
-    """The JSON of the rows of `table` under `condition`, by ascending id, for PostgreSQL.
+    """The JSON of the rows of `table` under `condition`, for PostgreSQL; `replaced` as in
+    `encoding.row_json`.
 
-    A row of the result holds several, a line each. `replaced` as in `encoding.row_json`.
+    A row of the result holds, a line each, all rows that have the same value in the column
+    `together`; it comes by ascending value. An index on the column leads there: nothing is sorted,
+    so those of one value stand as they come. They have to fit into the memory of both sides.
     """
-    (ident,) = table.primary_key
-    group = ident.op(">>", return_type=ident.type)(IDS_TOGETHER_BITS).label("zops_group")
     columns = {key: column for key, column in columns_by_key(table).items() if key not in replaced}
     texts = {key: replaced[key].label(f"zops_{key}") for key in replaced}
-    chosen = {ident.name: ident} | {column.name: column for column in columns.values()}
+    chosen = {together.name: together} | {column.name: column for column in columns.values()}
     inner = (
-        sa.select(*chosen.values(), *texts.values(), group)
+        sa.select(*chosen.values(), *texts.values())
         .where(condition)
-        .order_by(group, ident)
+        .order_by(together)
         .subquery("rows")
     )
     values = {
@@ -46,8 +45,12 @@ def gathered_rows(
         else value_json(columns[key], "postgresql", inner.c[columns[key].name])
         for key in columns_by_key(table) | texts
     }
-    lines = sa.func.string_agg(object_json(values), BETWEEN_ROWS)
-    return sa.select(lines).group_by(inner.c.zops_group).order_by(inner.c.zops_group)
+    opening, inside, closing = object_parts(values)
+    # What is the same between any two rows is put there without a copy of either.
+    lines = sa.func.string_agg(joined(inside), f"{closing}{BETWEEN_ROWS}{opening}")
+    text = joined([sa.literal_column(f"'{opening}'"), lines, sa.literal_column(f"'{closing}'")])
+    group = inner.c[together.name]
+    return sa.select(text).group_by(group).order_by(group)
 
 
 def gathered_ids(ident: sa.ColumnElement[int], condition: sa.ColumnElement[bool]) -> sa.Select[str]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from zops_export.row_stages import RowQuery
 
 MESSAGES_IN_A_FILE = 1000
+MOST_LISTED = 10_000  # owners: their list goes to the database with every query
+HASHES_LISTS = (14,)  # the version from which on PostgreSQL does not look through a list
+Owners = sa.ColumnElement[list[int]]
 FIRST, LAST, IDS = "first_message", "last_message", "message_ids"
 
 
@@ -55,15 +58,20 @@ class MessageQueries:
     user_messages: RowQuery
 
     @classmethod
-    def of(cls, job: ExportJob, *, dense: bool) -> MessageQueries:
-        """Those for files of one kind."""
-        owner = job.selection.user_message_owner()
+    def of(cls, job: ExportJob, owners: Owners | None, *, dense: bool) -> MessageQueries:
+        """Those for files of one kind; `owners` as in `_owners`."""
+        owner = job.selection.user_message_owner(owners)
         condition = sa.and_(_is_in_file(user_messages.c.message_id, job.dialect, dense), owner)
         return cls(
             row_query(job, messages, _is_in_file(messages.c.id, job.dialect, dense)),
             row_query(job, user_messages, condition)
             if job.dialect == "sqlite"
-            else gathered_rows(user_messages, condition, job.rewrites.replaced(user_messages)),
+            else gathered_rows(
+                user_messages,
+                user_messages.c.message_id,
+                condition,
+                job.rewrites.replaced(user_messages),
+            ),
         )
 
 
@@ -86,7 +94,8 @@ def _is_in_file(column: sa.Column[int], dialect: str, dense: bool) -> sa.ColumnE
 def write_messages(job: ExportJob) -> dict[str, int]:
     """The message files, a thousand messages each, with the user messages that belong to them."""
     files = _message_files(job)
-    queries = {dense: MessageQueries.of(job, dense=dense) for dense in (True, False)}
+    owners = _owners(job)
+    queries = {dense: MessageQueries.of(job, owners, dense=dense) for dense in (True, False)}
     with ThreadPoolExecutor(job.readers, thread_name_prefix="zops-messages") as pool:
         futures = [pool.submit(_write_file, job, file, queries[file.dense]) for file in files]
         try:
@@ -96,6 +105,23 @@ def write_messages(job: ExportJob) -> dict[str, int]:
             pool.shutdown(cancel_futures=True)
             raise
     return {"rows": sum(future.result() for future in futures), "files": len(files)}
+
+
+def _owners(job: ExportJob) -> Owners | None:
+    """Whose user messages are written, as a list: looked up once, not once for each file.
+
+    None where PostgreSQL had better look them up.
+    """
+    with job.read() as reader:
+        version = reader.connection.dialect.server_version_info or ()
+        if job.dialect == "sqlite" or version < HASHES_LISTS:
+            return None
+        query = job.selection.owner_ids().limit(MOST_LISTED + 1)
+        found = reader.connection.execute(query).scalars().all()
+    if len(found) > MOST_LISTED:
+        return None
+    listed = sa.literal(f"{{{','.join(map(str, found))}}}", sa.Text)
+    return sa.cast(listed, ARRAY(sa.Integer))
 
 
 def _message_files(job: ExportJob) -> list[MessageFile]:

@@ -96,17 +96,16 @@ def _row_stages() -> list[Stage]:
     work, estimates = "zops_export.row_stages", "zops_export.export_estimates"
     return [
         Stage(
+            "realm",
+            f"{work}:write_realm",
+            help="the organization, its users, channels and all else of it",
+            estimate=f"{estimates}:realm",
+        ),
+        Stage(
             "messages",
             "zops_export.message_stage:write_messages",
             help="the messages, and who has them",
             estimate=f"{estimates}:messages",
-        ),
-        Stage(
-            "realm",
-            f"{work}:write_realm",
-            before=("messages",),  # so that it leads an archive
-            help="the organization, its users, channels and all else of it",
-            estimate=f"{estimates}:realm",
         ),
         Stage(
             "analytics",

@@ -320,13 +320,18 @@ class Selection:
     def _personal_of(self, whose: Condition) -> Ids:
         return sa.select(recipients.c.id).where(recipients.c.type == PERSONAL, whose)
 
-    def user_message_owner(self) -> Condition:
+    def owner_ids(self) -> Ids:
         """Whose user messages are exported: no mirror dummy's; with consent, who consents."""
+        owners = self.users_where(dummies=False)
+        if self.mode is Mode.CONSENT:
+            owners = sa.and_(owners, users.c.id.in_(self.consenting_ids()))
+        return _user_ids(owners)
+
+    def user_message_owner(self, owners: sa.ColumnElement[list[int]] | None = None) -> Condition:
+        """Is it the user message of one of `owner_ids`? `owners` are these, when known already."""
         owner = user_messages.c.user_profile_id
-        ordinary = sa.and_(owner.in_(self.user_ids(dummies=False)), self._wanted(user_messages))
-        if self.mode is not Mode.CONSENT:
-            return ordinary
-        return sa.and_(ordinary, owner.in_(self.consenting_ids()))
+        listed = owner.in_(self.owner_ids()) if owners is None else owner == sa.any_(owners)
+        return sa.and_(listed, self._wanted(user_messages))
 
     def _user_messages(self) -> Condition:
         return sa.and_(

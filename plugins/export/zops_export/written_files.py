@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUFFER_BYTES = 120_000
+LARGE_BYTES = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,23 @@ class HashingFile:
         self.size = 0
 
     def write(self, data: bytes) -> None:
-        """Add `data`."""
+        """Add `data`. What is large goes on as it is, and is not copied once more."""
+        if len(data) >= LARGE_BYTES:
+            self._flush()
+            self._put(data)
+            return
         self._parts.append(data)
         self._waiting += len(data)
         if self._waiting >= BUFFER_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        block = b"".join(self._parts)
-        self._parts.clear()
-        self._waiting = 0
+        if self._parts:
+            self._put(b"".join(self._parts))
+            self._parts.clear()
+            self._waiting = 0
+
+    def _put(self, block: bytes) -> None:
         rest = memoryview(block)
         while rest:  # a disk that is nearly full takes a part, and says so only then
             rest = rest[self._output.write(rest) :]
