@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,15 +18,13 @@ from zops_export.row_stages import row_query
 from zops_export.selection import messages, user_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from zops_export.export_job import ExportJob
     from zops_export.row_stages import RowQuery
 
 MESSAGES_IN_A_FILE = 1000
 MOST_LISTED = 10_000  # owners: their list goes to the database with every query
 HASHES_LISTS = (14,)  # the version from which on PostgreSQL does not look through a list
-Owners = sa.ColumnElement[list[int]]
+Owners = sa.ColumnElement[Sequence[int]]
 FIRST, LAST, IDS = "first_message", "last_message", "message_ids"
 
 
