@@ -82,6 +82,7 @@ class Settings:
     tornado_sharding: Path | None
     deployments: Path
     push_service: bool
+    push_shards: int
     http_proxy: str | None = field(repr=False)
     secret_key_file: Path | None
     secret_key: str | None = field(repr=False)
@@ -223,6 +224,7 @@ def _values(given: Mapping[str, Given], environ: Mapping[str, str]) -> dict[str,
     values["deployments"] = values["deployments"] or DEPLOYMENTS
     values["tornado_ports"] = values["tornado_ports"] or ()
     values["push_service"] = values["push_service"] or False
+    values["push_shards"] = values["push_shards"] or 1
     values["disabled_plugins"] = values["disabled_plugins"] or ()
     return values
 

@@ -232,6 +232,13 @@ SETTINGS = (
         read=switch,
         default="false",
     ),
+    Setting(
+        "push_shards",
+        "How many queues the Zulip server spreads push notifications over",
+        toml="server.push_shards",
+        read=positive_integer,
+        default="1",
+    ),
     Setting("http_proxy", "The proxy for outgoing HTTP requests", toml="server.http_proxy"),
     Setting(
         "secret_key_file",

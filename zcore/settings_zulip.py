@@ -230,6 +230,11 @@ def _push_service(files: _Files) -> bool:
     return switch is True
 
 
+def _push_shards(files: _Files) -> int:
+    given = files.conf.get("application_server", "mobile_notification_shards", fallback="")
+    return int(given) if given.isdecimal() else 0
+
+
 def _assigned(name: str, otherwise: str = "") -> Rule:
     return lambda files: files.setting(name, otherwise)
 
@@ -256,6 +261,7 @@ _RULES: Mapping[str, tuple[str, Rule]] = {
     "memcached": ("settings.py", _assigned("MEMCACHED_LOCATION", "127.0.0.1:11211")),
     "memcached_username": ("settings.py", _memcached_username),
     "push_service": ("settings.py", _push_service),
+    "push_shards": ("zulip.conf", _push_shards),
     "http_proxy": ("zulip.conf", _proxy),
     "tornado_ports": ("zulip.conf", _tornado_ports),
     "tornado_sharding": ("sharding.json", _tornado_sharding),

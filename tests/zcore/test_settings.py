@@ -236,6 +236,7 @@ class TestFile:
             "[files]\nuploads = true",
             "[files.s3]\naddressing_style = 'x'",
             "[files.s3]\ntimeout = 0",
+            "[server]\npush_shards = 0",
             "[files.s3]\ntimeout = '60'",
             "[files.s3]\nattempts = 1.5",
             "[files.s3]\nattempts = true",
@@ -250,6 +251,7 @@ class TestFile:
         values = {
             "server.tornado_ports": "[9800]",
             "server.push_service": "true",
+            "server.push_shards": "3",
             "plugins.disabled": "['x']",
             "files.s3.addressing_style": "'virtual'",
             "files.s3.timeout": "0.5",

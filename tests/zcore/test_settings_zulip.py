@@ -123,6 +123,12 @@ def test_a_push_service(server: Server, program: str, on: bool) -> None:
     assert server.settings(program).push_service is on
 
 
+def test_queues_of_push_notifications(server: Server) -> None:
+    assert server.settings().push_shards == 1
+    server.write("zulip.conf", "[application_server]\nmobile_notification_shards = 4\n")
+    assert server.settings().push_shards == 4
+
+
 def test_mail(server: Server) -> None:
     program = """
 EXTERNAL_HOST = "zulip.example.com:8443"

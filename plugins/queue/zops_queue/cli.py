@@ -39,7 +39,12 @@ def choosing_dead_letters(command: F) -> F:
 )
 @click.option("--all", "everything", is_flag=True, help="All queues whose workers are ready.")
 @click.option("--multi-threaded", is_flag=True, help="A thread for each queue.")
-@click.option("--worker-num", metavar="N", default=0, help="A number to tell workers apart.")
+@click.option(
+    "--worker-num",
+    metavar="N",
+    default=0,
+    help="A number to tell workers apart; of a queue with shards, the shard.",
+)
 @click.option("--prefetch", metavar="N", type=PREFETCH, help="Most events of a queue in hand.")
 @click.option("--drain", is_flag=True, help="Stop when nothing is ready, in hand or delayed.")
 @click.option(

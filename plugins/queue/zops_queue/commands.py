@@ -55,7 +55,8 @@ def process(
             hint=f"queues with a worker: {', '.join(sorted(find_workers(context)))}",
         )
     _require_valid_names(context, names)
-    workers = choose_all(context) if everything else choose_named(context, names)
+    number = options.worker_num
+    workers = choose_all(context, number) if everything else choose_named(context, names, number)
     attempts = _attempts(context)
     retries = RetryPolicy(attempts, DRAIN_SECONDS) if options.drain else RetryPolicy(attempts)
     workplace = Workplace(

@@ -14,6 +14,7 @@ zops_api = 1
 
 # Five times the server's: most of the time goes into the commits, and a larger batch merges more.
 ACTIVITY_BATCH = 500
+NOOP_BATCH = 100  # the server's
 
 
 ATTEMPTS = Setting(
@@ -29,12 +30,19 @@ STATS_FOLDER: Setting[Path | None] = Setting(
     default=None,
     kind=Path,
 )
+TEST_FILE: Setting[Path | None] = Setting(
+    "test_file",
+    "Where the worker of queue test writes what comes; by itself zulip-worker-test-file in the"
+    " data folder, beside a server in /var/log/zulip",
+    default=None,
+    kind=Path,
+)
 
 
 @hookimpl
 def zops_settings() -> list[Setting[object]]:
     """How patient the workers are, and what they tell."""
-    return [ATTEMPTS, MAIL_SECONDS, STATS_FOLDER]
+    return [ATTEMPTS, MAIL_SECONDS, STATS_FOLDER, TEST_FILE]
 
 
 @hookimpl
@@ -67,7 +75,7 @@ def zops_hookspecs() -> ModuleType:
 
 @hookimpl
 def zops_queue_workers() -> list[Worker]:
-    """Workers for the server's queues, and one that does nothing."""
+    """Workers for the server's queues, and some to try things out with."""
     return [
         Worker(
             "user_activity",
@@ -97,10 +105,23 @@ def zops_queue_workers() -> list[Worker]:
             )
         ),
         Worker(
+            "missedmessage_mobile_notifications",
+            "zops_queue.workers.push:handle",
+            "Takes away what nobody can push.",
+            batch=NOOP_BATCH,
+            ready="zops_queue.workers.push:ready",
+        ),
+        Worker("test", "zops_queue.workers.test:handle", "Writes what comes into a file."),
+        Worker(
             "noop",
             "zops_queue.workers.noop:handle",
-            "Does nothing, to measure all the rest.",
-            batch=100,
+            "Does nothing, one event at a time, to measure all the rest.",
+        ),
+        Worker(
+            "noop_batch",
+            "zops_queue.workers.noop:handle",
+            "Does nothing, with many events at a time.",
+            batch=NOOP_BATCH,
         ),
     ]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, cast
 from zcore import Worker
 from zcore.errors import Refused
 from zcore.targets import resolve
-from zops_queue.names import SERVER_QUEUES, is_server_queue, unknown_queue
+from zops_queue.names import SERVER_QUEUES, base_queue, is_server_queue, shards, unknown_queue
 
 if TYPE_CHECKING:
     from zcore import Context
     from zcore.broker import Event, Rejected, WorkContext
 
 # Asked for by name only.
-NOT_IN_ALL = ("noop",)
+NOT_IN_ALL = ("noop", "noop_batch", "test")
 
 Handle = Callable[["Sequence[Event]", "WorkContext"], "Iterable[Rejected] | None"]
 
@@ -45,21 +45,25 @@ def find_workers(context: Context) -> dict[str, Worker]:
     return found
 
 
-def choose_named(context: Context, names: Sequence[str]) -> list[LoadedWorker]:
-    """The workers of the queues `names`.
+def choose_named(context: Context, names: Sequence[str], worker_num: int = 0) -> list[LoadedWorker]:
+    """The workers of the queues `names`, of one with shards only that of number `worker_num`.
 
     Raises `UsageError` for a queue that nobody knows, `Refused` when it has no worker or the
     worker cannot work here.
     """
     workers = find_workers(context)
-    chosen = [_worker_of(name, workers) for name in dict.fromkeys(names)]
-    for worker in chosen:
+    chosen = {name: _worker_of(name, workers) for name in names}
+    for name, worker in chosen.items():
         if reason := _why_not(worker, context):
-            raise Refused(f"queue {worker.queue!r} cannot be processed: {reason}", code="not-ready")
-    return [_load(worker, context) for worker in chosen]
+            raise Refused(f"queue {name!r} cannot be processed: {reason}", code="not-ready")
+    return [
+        loaded
+        for name, worker in chosen.items()
+        for loaded in _load(worker, context, name, worker_num)
+    ]
 
 
-def choose_all(context: Context) -> list[LoadedWorker]:
+def choose_all(context: Context, worker_num: int = 0) -> list[LoadedWorker]:
     """Every worker that can do here what comes; the others are named in a note."""
     ready = []
     for worker in find_workers(context).values():
@@ -68,7 +72,7 @@ def choose_all(context: Context) -> list[LoadedWorker]:
         if reason := _why_not(worker, context) or _what_not(worker, context):
             context.console.note(f"leaving out queue {worker.queue}: {reason}")
         else:
-            ready.append(_load(worker, context))
+            ready += _load(worker, context, worker.queue, worker_num)
     if not ready:
         raise Refused("no worker is ready to work here", code="not-ready")
     return ready
@@ -82,8 +86,8 @@ def check_queue(context: Context, name: str, existing: Iterable[str]) -> None:
 
 
 def _worker_of(name: str, workers: dict[str, Worker]) -> Worker:
-    if name in workers:
-        return workers[name]
+    if worker := workers.get(name) or workers.get(base_queue(name)):
+        return worker
     if is_server_queue(name):
         raise Refused(
             f"zops has no worker for queue {name!r}",
@@ -111,11 +115,13 @@ def _answer(worker: Worker, target: str, question: str, context: Context) -> str
     return reason
 
 
-def _load(worker: Worker, context: Context) -> LoadedWorker:
+def _load(worker: Worker, context: Context, name: str, worker_num: int) -> list[LoadedWorker]:
+    """The worker of the queue `name`, once for each of its shards."""
     handle = cast("Handle", resolve(worker.target, owner=_whose(worker)))
     if context.plugins.is_watched:
         handle = _shown(handle, worker, context)
-    return LoadedWorker(worker.queue, max(1, worker.batch), handle)
+    queues = shards(name, context.settings.push_shards, worker_num)
+    return [LoadedWorker(queue, max(1, worker.batch), handle) for queue in queues]
 
 
 def _shown(handle: Handle, worker: Worker, context: Context) -> Handle:
