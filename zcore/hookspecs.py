@@ -293,6 +293,8 @@ def zops_committed(change: Change, context: Context) -> None:
     `realm.renamed`            `old`, `new`: `name`
     `realm.subdomain_changed`  `old`, `new`: `string_id`
     `realm.auth_changed`       `old`, `new`: `authentication_methods`, name -> is it on?
+    `realm.export_ended`       of one that was asked for in the web application: `export_id`; all
+                               of them, as the server tells administrators: `exports`
     `realm.deleted`            `users`: `id`, `email`, `delivery_email`, `api_key` of each account
     `user.created`             `bare`: without welcome messages and mails
     `user.deactivated`         `invitations_ended`: how many, which the accounts had sent
@@ -301,6 +303,7 @@ def zops_committed(change: Change, context: Context) -> None:
     `user.email_changed`       `old`, `new`: `email`, `delivery_email`
     `user.name_changed`        `old`, `new`: `full_name`
     `user.password_changed`    `old`: `api_key`, when it was replaced with the password
+    `user.soft_reactivated`    -
     `user.deleted`             `old`: `email`, `delivery_email`, `api_key`; `recipient_ids`: what
                                the account was subscribed to; `invitations_ended`
     `channel.created`          `stream_ids`

@@ -32,8 +32,10 @@ from zops_export.export_row import (
     mark_failed,
     mark_started,
     mark_succeeded,
+    requested_row,
     status_of,
 )
+from zops_export.requested import announce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,11 +54,15 @@ SECONDS_TO_CONNECT = "3"
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
-    """What is written down of an export: whose it is, how much, and does it deactivate?"""
+    """What is written down of an export: whose it is, how much, and does it deactivate?
+
+    `requested` is the number of its row, when somebody asked for it in the web application.
+    """
 
     realm: Realm
     mode: Mode
     deactivates: bool = False
+    requested: int | None = None
 
 
 class Bookkeeping:
@@ -112,6 +118,8 @@ class Bookkeeping:
 
     def _go_without(self, error: Refused) -> None:
         self._record = None
+        if self._order.requested is not None:
+            raise error
         if self._order.deactivates:
             raise Refused(
                 f"cannot deactivate {self._order.realm.string_id!r}: {error.message}",
@@ -143,7 +151,10 @@ class Bookkeeping:
             if self._resumes and status in {*UNFINISHED, ExportStatus.FAILED}:
                 return one.row
             mark_failed(connection, one.row, _now())
-        return insert_row(connection, self._realm_id, self._order.mode, _now())
+        mode, requested = self._order.mode, self._order.requested
+        if requested is not None:
+            return requested_row(connection, self._realm_id, requested, mode)
+        return insert_row(connection, self._realm_id, mode, _now())
 
     def _close(self, connection: sa.Connection) -> tuple[ClosedRealm, tuple[str, ...] | None]:
         """Deactivate the organization, unless an export that was killed did.
@@ -202,6 +213,7 @@ class Bookkeeping:
                 hint="the export itself is whole",
             )
         crash_point("export-succeeded")
+        self._announce()
         return None
 
     def failed(self) -> None:
@@ -234,6 +246,7 @@ class Bookkeeping:
             if record.closed is not None:
                 reopened = self._reopen(connection, record.closed)
             mark_failed(connection, record.row, _now())
+        self._announce()
         if reopened and record.closed is not None:
             self._tell("realm.reactivated")
             self._context.console.warn(
@@ -259,6 +272,10 @@ class Bookkeeping:
                 f" ('zops realm reactivate {string_id or repr('')}' opens it again)"
             )
         self._context.console.warn(f"{left}: {error.message}")
+
+    def _announce(self) -> None:
+        if self._order.requested is not None:
+            announce(self._context, self._order.realm, self._order.requested)
 
     def _tell(self, kind: str, **details: object) -> None:
         change = Change(kind, self._realm_id, self._order.realm.string_id, details=details)

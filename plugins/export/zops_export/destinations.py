@@ -122,6 +122,15 @@ class _Copy(FileSink):
         self.abort()
 
 
+def uploaded_address(context: Context, realm: Realm, path: str) -> str:
+    """The address of an export that was uploaded, by what the server's table calls it."""
+    if context.settings.uploads == "s3":
+        from zops_export import s3_destination
+
+        return s3_destination.uploaded_address(context.settings, path)
+    return f"{realm_url(realm.string_id, context.settings.external_host) or ''}{path}"
+
+
 def destination(
     context: Context,
     realm: Realm,

@@ -83,6 +83,15 @@ CLOSING = (
     ),
 )
 
+REQUEST = (
+    click.option(
+        "--requested",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Make the export number N, which somebody asked for in the web application.",
+    ),
+)
+
 WHERE = (
     click.option(
         "--output",
@@ -158,6 +167,6 @@ HOW = (
 
 def export_flags(command: Function) -> Function:
     """Add all of them to `command`, in the order in which its help shows them."""
-    for option in reversed((*WHAT, *CLOSING, *WHERE, *ROOM, *BACKUP, *HOW)):
+    for option in reversed((*WHAT, *CLOSING, *REQUEST, *WHERE, *ROOM, *BACKUP, *HOW)):
         command = option(command)
     return command

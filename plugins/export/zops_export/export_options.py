@@ -20,6 +20,7 @@ class ExportOptions:
     `keep` is how many exports of its series are to be there in the end, `mark` where the mark of
     the last success is to be if not beside them; with one of them the export is verified.
     `extras` are names of what plugins do only when they are asked (`zops_export.extras`).
+    `requested` is the number of the export in the database, when it stands there already.
     `zulip_version` None: that of the server's deployment, or the one that zops is made for.
     """
 
@@ -29,6 +30,7 @@ class ExportOptions:
     privacy: Privacy = Privacy.SERVER
     allow_unusable: bool = False
     deactivate_realm: bool = False
+    requested: int | None = None
     output: Path | str | None = None
     upload: bool = False
     ignore_free_space: bool = False

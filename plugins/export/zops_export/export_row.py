@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore import Refused
 from zcore.organizations.audit import AuditEntry, write_audit_entries
 from zcore.organizations.codes import AuditEvent
 from zcore.schema.realms import zerver_realmexport
@@ -78,6 +79,29 @@ def insert_row(connection: sa.Connection, realm_id: int, mode: Mode, now: dateti
     return RowKey(realm_id, connection.execute(insert).scalar_one(), now)
 
 
+def requested_row(connection: sa.Connection, realm_id: int, row_id: int, mode: Mode) -> RowKey:
+    """The row of an export that was asked for in the web application, and is not there yet.
+
+    One that failed can be begun again, and so can one whose maker was killed. Raises `Refused`
+    when there is none, or it is of another kind.
+    """
+    rows = zerver_realmexport.c
+    chosen = sa.select(rows.date_requested, rows.status, rows.type)
+    chosen = chosen.where(rows.id == row_id, rows.realm_id == realm_id).with_for_update()
+    row = connection.execute(chosen).first()
+    if row is None:
+        raise _refused(f"nobody has asked for an export {row_id} of this organization")
+    if row.type != mode.value:
+        raise _refused(f"export {row_id} was asked for as one of another kind")
+    if row.status not in {*UNFINISHED, ExportStatus.FAILED}:
+        raise _refused(f"export {row_id} has been made already")
+    return RowKey(realm_id, row_id, row.date_requested)
+
+
+def _refused(reason: str) -> Refused:
+    return Refused(reason, hint="leave --requested out to make another one", code="not-requested")
+
+
 def status_of(connection: sa.Connection, key: RowKey) -> ExportStatus | None:
     """What the row says; None when it is not there, or says something else."""
     status = connection.scalar(sa.select(zerver_realmexport.c.status).where(key.condition))
@@ -105,6 +129,7 @@ def mark_succeeded(
         event_type=AuditEvent.REALM_EXPORTED,
         realm_id=key.realm_id,
         event_time=now,
+        acting_user_id=_acting_user(connection, key),
         extra_data={"realm_export_id": key.row_id},
     )
     write_audit_entries(connection, [entry])
@@ -118,6 +143,13 @@ def mark_succeeded(
         stats=dict(published.stats),
         export_path=published.path,
     )
+
+
+def _acting_user(connection: sa.Connection, key: RowKey) -> int | None:
+    """Who asked for it; None: somebody on the command line."""
+    chosen = sa.select(zerver_realmexport.c.acting_user_id).where(key.condition)
+    user_id: int | None = connection.scalar(chosen)
+    return user_id
 
 
 def _set(connection: sa.Connection, key: RowKey, status: ExportStatus, **values: object) -> None:

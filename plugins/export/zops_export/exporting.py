@@ -36,6 +36,7 @@ from zops_export.ordered_work import waiting_for
 from zops_export.other_columns import not_exported, other_columns
 from zops_export.owners import warn_root
 from zops_export.privacy import Privacy, strictly
+from zops_export.requested import failing_request
 from zops_export.rewrite_checks import require_usable
 from zops_export.rewrites import Rewrites, read_rewrites
 from zops_export.selection import Selection
@@ -56,7 +57,7 @@ SECONDS_TO_STOP = 1.0  # after a signal, before what may be stuck is ended where
 
 def export_realm(context: Context, options: ExportOptions) -> Result:
     """Export one realm. Raises `Refused` before anything is written, else what the stages raise."""
-    with context.stop.within(SECONDS_TO_STOP):
+    with context.stop.within(SECONDS_TO_STOP), failing_request(context, options):
         return _export(context, options)
 
 
@@ -73,7 +74,7 @@ def _export(context: Context, options: ExportOptions) -> Result:
         job.stages = graph.stages
         target = _destination(context, options, job.realm, moment)
         backup = _backup(options, job, target)
-        order = ExportOrder(job.realm, options.mode, options.deactivate_realm)
+        order = ExportOrder(job.realm, options.mode, options.deactivate_realm, options.requested)
         published = options.resume and not options.dry_run and is_published(order, target)
         if not published:
             _check(job, rewrites, options, target)
@@ -118,7 +119,7 @@ def _write(
 ) -> Result:
     """Make the export of which everything is known, as far as it can be before it is begun."""
     context = planned.context
-    order = ExportOrder(planned.realm, options.mode, options.deactivate_realm)
+    order = ExportOrder(planned.realm, options.mode, options.deactivate_realm, options.requested)
     killed = _remove_leftovers(context, order, options, target.target.parent)
     with _places(planned, options, target) as places:
         book = _bookkeeping(context, order, options, places.work, [*killed, *target.earlier])

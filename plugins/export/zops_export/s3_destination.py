@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from zcore import Context
     from zcore.organizations.lookup import Realm
+    from zcore.settings import Settings
     from zops_export.drafts import Draft
     from zops_export.work_folder import WorkFolder
 
@@ -138,6 +139,13 @@ def upload_destination(
     found.url = _address(client, bucket, key, public=public)
     found.export_path = f"/{key}"
     return found
+
+
+def uploaded_address(settings: Settings, path: str) -> str:
+    """The address of an export that was uploaded, by what the server's table calls it."""
+    public = settings.s3_export_bucket is None
+    bucket = settings.s3_export_bucket or settings.s3_avatar_bucket or ""
+    return _address(connect(settings), bucket, path.removeprefix("/"), public=public)
 
 
 def _address(client: Any, bucket: str, key: str, *, public: bool) -> str:

@@ -105,6 +105,14 @@ def zops_queue_workers() -> list[Worker]:
             )
         ),
         Worker(
+            "deferred_work",
+            "zops_queue.workers.deferred_work:handle",
+            "Does work of many kinds that nobody waits for, such as exports.",
+            ready="zops_queue.workers:needs_database",
+            partial="zops_queue.workers.deferred_work:partial",
+            lease=True,
+        ),
+        Worker(
             "missedmessage_mobile_notifications",
             "zops_queue.workers.push:handle",
             "Takes away what nobody can push.",

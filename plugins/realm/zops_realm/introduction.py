@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.organizations.bot_messages import Bot, BotMessage, Text, find_bot, write_messages
 from zcore.organizations.system_bots import WELCOME_BOT
 from zcore.schema.channels import zerver_stream
 from zcore.schema.messages import zerver_onboardingusermessage, zerver_reaction
-from zops_realm.bot_messages import Bot, BotMessage, find_bot, write_messages
 from zops_realm.initial_channels import HELP_CHANNEL
-from zops_realm.welcome_texts import CHANNEL_ID, GREETINGS, INTRODUCTION, Text
+from zops_realm.welcome_texts import CHANNEL_ID, GREETINGS, INTRODUCTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.organizations.bot_messages import BotMessage, Text, find_bot, write_messages
 from zcore.organizations.inserts import insert_rows
 from zcore.organizations.system_bots import NOTIFICATION_BOT
 from zcore.schema.channels import zerver_stream, zerver_subscription
 from zcore.schema.messages import zerver_usermessage
 from zcore.schema.users import zerver_userprofile
-from zops_realm.bot_messages import BotMessage, find_bot, write_messages
-from zops_realm.welcome_texts import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.organizations.bot_messages import BotMessage, Text, find_bot, write_messages
 from zcore.organizations.inserts import insert_rows
 from zcore.organizations.system_bots import WELCOME_BOT
 from zcore.schema.messages import zerver_onboardingusermessage, zerver_usermessage
 from zops_realm import welcome_texts as texts
-from zops_realm.bot_messages import BotMessage, find_bot, write_messages
 from zops_realm.history import STARRED
 from zops_realm.welcomed import WelcomingRealm, is_administrator
 
@@ -41,11 +41,11 @@ def send_welcome_messages(created: UsersCreated, realm: WelcomingRealm) -> None:
     insert_rows(connection, zerver_usermessage, rows)
 
 
-def _greeting(realm: WelcomingRealm, role: int, *, introduced: bool) -> texts.Text:
+def _greeting(realm: WelcomingRealm, role: int, *, introduced: bool) -> Text:
     return texts.paragraphs(*_parts(realm, role, introduced=introduced))
 
 
-def _parts(realm: WelcomingRealm, role: int, *, introduced: bool) -> Iterator[texts.Text]:
+def _parts(realm: WelcomingRealm, role: int, *, introduced: bool) -> Iterator[Text]:
     yield texts.HELLO
     if introduced:
         yield texts.THERE_IS_AN_INTRODUCTION

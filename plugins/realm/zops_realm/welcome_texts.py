@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zcore.organizations.bot_messages import Text
 from zops_realm.initial_channels import GENERAL_CHANNEL, HELP_CHANNEL, SANDBOX_CHANNEL
 
 MOVING = "moving messages"
@@ -19,19 +20,6 @@ WELCOME = "welcome to Zulip!"
 CHANNEL_ID = "CHANNEL_ID"
 WAVE = '<span aria-label="wave" class="emoji emoji-1f44b" role="img" title="wave">:wave:</span>'
 TOUR = "https://static.zulipchat.com/static/navigation-tour-video/zulip-10.mp4"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A piece of Markdown and its HTML."""
-
-    content: str
-    rendered: str
-
-    @property
-    def has_link(self) -> bool:
-        """Does it lead anywhere?"""
-        return "<a " in self.rendered
 
 
 @dataclass(frozen=True, slots=True)

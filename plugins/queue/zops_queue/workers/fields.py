@@ -21,6 +21,14 @@ def id_field(payload: Mapping[str, object], name: str) -> int:
     return _number(payload, name, LARGEST_ID)
 
 
+def id_list_field(payload: Mapping[str, object], name: str) -> list[int]:
+    """The ids of some rows. Raises `BadField`."""
+    value = _field(payload, name)
+    if not isinstance(value, list):
+        raise BadField(f"{name} is not a list")
+    return [_checked(each, f"{name}[{place}]", LARGEST_ID) for place, each in enumerate(value)]
+
+
 def time_field(payload: Mapping[str, object], name: str) -> datetime:
     """A moment, written as whole seconds since 1970. Raises `BadField`."""
     return datetime.fromtimestamp(_number(payload, name, LATEST_TIME), UTC)
@@ -39,7 +47,10 @@ def text_field(payload: Mapping[str, object], name: str, most: int) -> str:
 
 
 def _number(payload: Mapping[str, object], name: str, largest: int) -> int:
-    value = _field(payload, name)
+    return _checked(_field(payload, name), name, largest)
+
+
+def _checked(value: object, name: str, largest: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadField(f"{name} is not a whole number")
     if not 0 <= value <= largest:

@@ -145,6 +145,7 @@ CACHE_RULES: dict[str, tuple[Rule, ...]] = {
     "user.email_changed": (_accounts, _former_names, _user_list, _recipients),
     "user.name_changed": (_accounts, _user_list, _recipients),
     "user.password_changed": (_accounts, _former_names),  # a rotated key must not be found
+    "user.soft_reactivated": (_accounts,),
     "user.deleted": (_accounts, _former_names, _user_list, _active_lists, _recipients),
     "channel.created": (_bot_list,),
 }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from zops_realm.server import account_events, channel_events
-from zops_realm.server.audience import everybody
+from zops_realm.server.audience import everybody, human_administrators
 from zops_realm.server.details import new_value, stream_ids
 from zops_realm.server.notices import Notice
 
@@ -52,6 +52,12 @@ def _login_methods(change: Change, now: Organization) -> Iterator[Notice]:
         )
 
 
+def _exports(change: Change, now: Organization) -> Iterator[Notice]:
+    """How the exports stand that were asked for in the web application."""
+    exports = change.details.get("exports")
+    yield Notice.to(human_administrators(now), type="realm_export", exports=exports)
+
+
 def _new_channels(change: Change, now: Organization) -> Iterator[Notice]:
     """New channels, and that they are some of those that everybody new is subscribed to."""
     channels = _channels(change, now)
@@ -81,6 +87,7 @@ EVENT_RULES: dict[str, tuple[Rule, ...]] = {
     "realm.deactivated": (_deactivation,),
     "realm.renamed": (_realm_name,),
     "realm.auth_changed": (_login_methods,),
+    "realm.export_ended": (_exports,),
     "user.created": (account_events.created,),
     "user.deactivated": (account_events.deactivated,),
     "user.reactivated": (account_events.reactivated,),

@@ -16,10 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from zops_realm.welcome_texts import Text
-
 INTERNAL_CLIENT = "Internal"
 RENDERED_BY = 1  # version of the server's Markdown
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of Markdown and its HTML, as the server renders it."""
+
+    content: str
+    rendered: str
+
+    @property
+    def has_link(self) -> bool:
+        """Does it lead anywhere?"""
+        return "<a " in self.rendered
 
 
 @dataclass(frozen=True, slots=True)
