@@ -327,7 +327,9 @@ class Selection:
             owners = sa.and_(owners, users.c.id.in_(self.consenting_ids()))
         return _user_ids(owners)
 
-    def user_message_owner(self, owners: sa.ColumnElement[Sequence[int]] | None = None) -> Condition:
+    def user_message_owner(
+        self, owners: sa.ColumnElement[Sequence[int]] | None = None
+    ) -> Condition:
         """Is it the user message of one of `owner_ids`? `owners` are these, when known already."""
         owner = user_messages.c.user_profile_id
         listed = owner.in_(self.owner_ids()) if owners is None else owner == sa.any_(owners)
