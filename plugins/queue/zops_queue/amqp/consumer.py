@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from zops_queue.amqp.link import Link
 
 
+SECONDS_BETWEEN_LOOKS = 0.001  # less than any work takes that is written down somewhere
+
+
 class AmqpConsumer:
     """See `zcore.broker.Consumer`. One channel, one consumer on it for each queue."""
 
@@ -36,6 +39,7 @@ class AmqpConsumer:
         self._channel = link.channel()
         self._fetched: dict[str, deque[Delivery]] = {queue: deque() for queue in prefetch}
         self._unsettled: dict[int, None] = {}  # delivery tags, oldest first
+        self._next_look = 0.0
         self._came = False  # has anything come since somebody began to wait?
         self._cancelled = ""
         self._channel.raw.add_on_cancel_callback(self._was_cancelled)
@@ -43,8 +47,15 @@ class AmqpConsumer:
             self._start(queue, most, label)
 
     def wait(self, seconds: float) -> None:
-        """Let deliveries come in."""
-        deadline = time.monotonic() + seconds
+        """Let deliveries come in, and what is to be sent go out.
+
+        Who does not want to wait, and has something to do, is not kept for that each time.
+        """
+        now = time.monotonic()
+        if not seconds and now < self._next_look and any(self._fetched.values()):
+            return
+        deadline = now + seconds
+        self._next_look = now + SECONDS_BETWEEN_LOOKS
         self._came = False
         while True:
             self._link.wait(max(0.0, deadline - time.monotonic()))
@@ -108,26 +119,23 @@ class AmqpConsumer:
         self._channel.close()
 
     def _start(self, queue: str, most: int, label: str) -> None:
-        raw = self._channel.raw
+        raw, fetched = self._channel.raw, self._fetched[queue]
         self._declare(queue, {})
         self._channel.call(raw.basic_qos, prefetch_count=most)
 
-        def deliver(_channel: object, method: Any, properties: Any, body: bytes) -> None:
+        def take(
+            tag: int, redelivered: bool, headers: Mapping[str, object] | None, body: bytes
+        ) -> None:
             self._came = True
-            self._unsettled[method.delivery_tag] = None
-            self._fetched[queue].append(
-                Delivery(
-                    queue=queue,
-                    body=body,
-                    tag=method.delivery_tag,
-                    attempts=names.count_of(properties.headers, names.ATTEMPTS),
-                    redelivered=method.redelivered,
-                    first_seen=names.time_of(properties.headers, names.FIRST_SEEN),
-                )
-            )
+            self._unsettled[tag] = None
+            fetched.append(_delivery(queue, tag, redelivered, headers, body))
 
-        tag = f"{label}.{queue}.{uuid.uuid4().hex[:8]}"
-        self._channel.call(raw.basic_consume, queue, deliver, consumer_tag=tag)
+        def deliver(_channel: object, method: Any, properties: Any, body: bytes) -> None:
+            take(method.delivery_tag, method.redelivered, properties.headers, body)
+
+        consumer_tag = f"{label}.{queue}.{uuid.uuid4().hex[:8]}"
+        self._link.hand_over(self._channel, consumer_tag, take)
+        self._channel.call(raw.basic_consume, queue, deliver, consumer_tag=consumer_tag)
 
     def _was_cancelled(self, _frame: object) -> None:
         self._cancelled = f"{self._link.name} ended the delivery: a queue was deleted"
@@ -136,6 +144,21 @@ class AmqpConsumer:
         self._channel.check()
         if self._cancelled:
             raise Unreachable(self._cancelled)
+
+
+def _delivery(
+    queue: str, tag: int, redelivered: bool, headers: Mapping[str, object] | None, body: bytes
+) -> Delivery:
+    if not headers:
+        return Delivery(queue=queue, body=body, tag=tag, redelivered=redelivered)
+    return Delivery(
+        queue=queue,
+        body=body,
+        tag=tag,
+        attempts=names.count_of(headers, names.ATTEMPTS),
+        redelivered=redelivered,
+        first_seen=names.time_of(headers, names.FIRST_SEEN),
+    )
 
 
 def headers_of(failure: Failure) -> dict[str, object]:

@@ -14,15 +14,19 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-import pika
 from pika.adapters.select_connection import IOLoop
 from pika.exceptions import AMQPError
 
 from zcore.errors import Unreachable
+from zops_queue.amqp.deliveries import Connection
 from zops_queue.amqp.errors import NoSuchQueue, channel_error, connection_error, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pika
+
+    from zops_queue.amqp.deliveries import Take
 
 SECONDS_TO_ANSWER = 30.0
 SECONDS_TO_CLOSE = 5.0
@@ -42,7 +46,7 @@ class Link:
         self._loop.activate_poller()
         self._open = False
         self._lost: BaseException | None = None
-        self._connection = pika.SelectConnection(
+        self._connection = Connection(
             settings,
             on_open_callback=self._opened,
             on_open_error_callback=self._was_lost,
@@ -77,6 +81,13 @@ class Link:
         """A new channel."""
         with self.translated():
             return Channel(self, self._connection.channel)
+
+    def hand_over(self, channel: Channel, consumer_tag: str, take: Take) -> None:
+        """Have `take` called with the deliveries for a consumer, in `wait` and `wait_until`.
+
+        It is only called with those that have come whole; the others come by way of pika.
+        """
+        self._connection.hand_over(channel.raw.channel_number, consumer_tag, take)
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:

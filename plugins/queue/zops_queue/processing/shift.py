@@ -106,8 +106,9 @@ class _Turn:
         self.worker = worker
         self.queue = worker.queue
         self.meter = workplace.meters.of(worker.queue)
+        # a second batch comes while the first is worked on
         self.prefetch = options.prefetch or min(
-            max(DEFAULT_PREFETCH, worker.batch), LARGEST_PREFETCH
+            max(DEFAULT_PREFETCH, 2 * worker.batch), LARGEST_PREFETCH
         )
         self.batch = min(worker.batch, self.prefetch)
         self._linger = 0.0 if options.drain or self.batch == 1 else LINGER_SECONDS
