@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 zops_api = 1
 
-# Five times the server's: most of the time goes into the commits, and a larger batch merges more.
-ACTIVITY_BATCH = 500
+# Ten times the server's: most of the time goes into the commits, and a larger batch merges more.
+ACTIVITY_BATCH = 1000
 NOOP_BATCH = 100  # the server's
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -12,11 +14,17 @@ from zcore.broker import Event, Rejected
 from zcore.errors import Failed
 from zcore.schema.activity import zerver_client, zerver_useractivity
 from zcore.schema.users import zerver_userprofile
-from zops_queue.workers.fields import BadField, id_field, text_field, time_field
+from zops_queue.workers.fields import (
+    LARGEST_ID,
+    LATEST_TIME,
+    BadField,
+    id_field,
+    text_field,
+    time_field,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Sequence
 
     from zcore.broker import WorkContext
     from zcore.database import Database
@@ -33,13 +41,31 @@ class Key(NamedTuple):
     query: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One event, read."""
+class Request(NamedTuple):
+    """One event, read; `time` is in seconds since 1970."""
 
     event: Event
     key: Key
-    time: datetime
+    time: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What is added to a row: `count` requests, the last of them at `time`."""
+
+    user_profile_id: int
+    client_id: int
+    query: str
+    count: int
+    time: int
+
+
+class _Fields(msgspec.Struct):
+    """An event as a server writes it: checked in one go, since there are many."""
+
+    user_profile_id: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
+    client_id: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
+    query: Annotated[str, msgspec.Meta(max_length=LONGEST_QUERY)]
+    time: Annotated[int, msgspec.Meta(ge=0, le=LATEST_TIME)]
 
 
 def handle(events: Sequence[Event], context: WorkContext) -> list[Rejected]:
@@ -70,19 +96,18 @@ def read(events: Iterable[Event]) -> tuple[list[Request], list[Rejected]]:
     return requests, rejected
 
 
-def merge(requests: Iterable[Request]) -> list[dict[str, object]]:
+def merge(requests: Iterable[Request]) -> list[Row]:
     """One row for each key: how many requests, and the time of the last.
 
     In the order of the keys, so that two workers never wait for each other in a circle.
     """
     counts: dict[Key, int] = {}
-    latest: dict[Key, datetime] = {}
-    for request in requests:
-        counts[request.key] = counts.get(request.key, 0) + 1
-        latest[request.key] = max(latest.get(request.key, request.time), request.time)
-    return [
-        {**key._asdict(), "count": counts[key], "last_visit": latest[key]} for key in sorted(counts)
-    ]
+    latest: dict[Key, int] = {}
+    for _, key, time in requests:
+        counts[key] = counts.get(key, 0) + 1
+        if time >= latest.get(key, 0):
+            latest[key] = time
+    return [Row(*key, counts[key], latest[key]) for key in sorted(counts)]
 
 
 def upsert(database: Database, requests: Iterable[Request]) -> None:
@@ -92,14 +117,9 @@ def upsert(database: Database, requests: Iterable[Request]) -> None:
         return
     with database.begin() as connection:
         if database.dialect == "sqlite":
-            connection.execute(_upsert_rows(), rows)
+            connection.execute(_upsert_rows(), [_values(row) for row in rows])
         else:
-            connection.execute(_upsert_arrays(), columns_of(rows))
-
-
-def columns_of(rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
-    """The same rows as one list for each column."""
-    return {name: [row[name] for row in rows] for name in COLUMNS}
+            connection.execute(_upsert_json(), {"rows": msgspec.json.encode(rows).decode()})
 
 
 def without_strangers(
@@ -123,29 +143,62 @@ def without_strangers(
 
 
 def _request(event: Event) -> Request:
-    payload: Mapping[str, object] = event.payload
+    try:
+        fields = msgspec.convert(event.payload, _Fields)
+    except msgspec.ValidationError:
+        return _look_closer(event)
+    if "\0" in fields.query:
+        return _look_closer(event)
+    key = Key(fields.user_profile_id, fields.client_id, fields.query)
+    return Request(event, key, fields.time)
+
+
+def _look_closer(event: Event) -> Request:
+    """The request in an event that seems to be none; or `BadField`, which says what is wrong."""
+    payload = event.payload
     key = Key(
         id_field(payload, "user_profile_id"),
         id_field(payload, "client_id"),
         text_field(payload, "query", LONGEST_QUERY),
     )
-    return Request(event, key, time_field(payload, "time"))
+    return Request(event, key, int(time_field(payload, "time").timestamp()))
 
 
+def _values(row: Row) -> dict[str, object]:
+    return {
+        "user_profile_id": row.user_profile_id,
+        "client_id": row.client_id,
+        "query": row.query,
+        "count": row.count,
+        "last_visit": datetime.fromtimestamp(row.time, UTC),
+    }
+
+
+@cache
 def _upsert_rows() -> sa.Insert:
     """For SQLite, which takes row after row without a network between."""
     return _adding(sqlite.insert(zerver_useractivity), greatest=sa.func.max)
 
 
-def _upsert_arrays() -> sa.Insert:
-    """For PostgreSQL: one statement with an array for each column, whatever the number of rows."""
-    columns = [zerver_useractivity.c[name] for name in COLUMNS]
-    arrays = [
-        sa.func.unnest(sa.bindparam(column.name, type_=postgresql.ARRAY(column.type)))
-        for column in columns
-    ]
-    insert = postgresql.insert(zerver_useractivity).from_select(columns, sa.select(*arrays))
-    return _adding(insert, greatest=sa.func.greatest)
+@cache
+def _upsert_json() -> sa.Insert:
+    """For PostgreSQL: one statement with all rows in one text, whatever their number."""
+    given = (
+        sa.func.json_to_recordset(sa.cast(sa.bindparam("rows", type_=sa.Text), postgresql.JSON))
+        .table_valued(
+            sa.column("user_profile_id", sa.Integer),
+            sa.column("client_id", sa.Integer),
+            sa.column("query", sa.Text),
+            sa.column("count", sa.Integer),
+            sa.column("time", sa.BigInteger),
+            name="given",
+        )
+        .render_derived(with_types=True)
+    )
+    rows = sa.select(*given.c[:4], sa.func.to_timestamp(given.c.time))
+    return _adding(
+        postgresql.insert(zerver_useractivity).from_select(COLUMNS, rows), sa.func.greatest
+    )
 
 
 def _adding(
