@@ -69,22 +69,33 @@ def growth(runs: Sequence[Run]) -> float:
     return max(run.peak_mb for run in runs) / runs[0].peak_mb - 1
 
 
-def run_zops(
-    *words: str | Path, home: Path, database: str | None = None, trusted: bool = False
-) -> Run:
-    """Run `zops` with a data folder of its own. Raises `CommandFailed`.
-
-    `trusted`: PostgreSQL checks no foreign keys, which only a superuser may ask for.
-
-    zops works in one process; of children the largest would count. This process has to stay
-    smaller than what it measures: a child counts the memory it was started from.
-    """
+def environment_for(home: Path, database: str | None = None) -> dict[str, str]:
+    """The variables of a `zops` with a data folder of its own."""
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     environment["ZOPS_HOME"] = str(home)
     environment["ZOPS_UPLOADS"] = str(home / "uploads")
     environment["ZOPS_AVATAR_SALT"] = "salt"
     if database is not None:
         environment["ZOPS_DATABASE"] = database
+    return environment
+
+
+def run_zops(
+    *words: str | Path,
+    home: Path,
+    database: str | None = None,
+    trusted: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> Run:
+    """Run `zops` with a data folder of its own. Raises `CommandFailed`.
+
+    `trusted`: PostgreSQL checks no foreign keys, which only a superuser may ask for. `variables`
+    are more of its environment.
+
+    zops works in one process; of children the largest would count. This process has to stay
+    smaller than what it measures: a child counts the memory it was started from.
+    """
+    environment = environment_for(home, database) | (variables or {})
     if trusted:
         environment["PGOPTIONS"] = "-c session_replication_role=replica"
     with tempfile.TemporaryFile() as output:

@@ -1,6 +1,6 @@
 """How long `zops` takes to start, beside the least that any program of its kind must do.
 
-    python bench/startup.py [--runs N]
+    python -m bench.startup [--runs N]
 
 The floor is one Python process that imports click and pluggy and scans for entry points. It and the
 commands of `zops` take turns, with the 3 plugins that come with zops and with 27 more, which are
