@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         ZopsError,
     )
     from zcore.hookspecs import API_VERSION, hookimpl, hookspec
-    from zcore.jobs import ExportJob, ImportJob
+    from zcore.jobs import AdaptedExport, ExportJob, ImportJob
     from zcore.options import PluginName, RealmName, realm_option
     from zcore.validation import Validation
     from zcore.values import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         ExportRequest,
         FileStoreKind,
         Finding,
+        ImportAdapter,
         ImportSource,
         MailTemplate,
         Problem,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "AdaptedExport",
     "AuthBackend",
     "BrokerKind",
     "Change",
@@ -68,6 +70,7 @@ __all__ = [
     "Failed",
     "FileStoreKind",
     "Finding",
+    "ImportAdapter",
     "ImportJob",
     "ImportSource",
     "Interrupted",
@@ -98,6 +101,7 @@ __all__ = [
 # where each public name lives; what is not named lives in zcore.values
 _HOMES = {
     "API_VERSION": "hookspecs",
+    "AdaptedExport": "jobs",
     "Context": "context",
     "CreatedUser": "creation",
     "Deprecated": "deprecation",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Container, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from zcore.context import Context
@@ -90,6 +90,27 @@ class Export(Protocol):
 
     def files(self, wanted: Container[str]) -> Iterator[tuple[str, BinaryIO]]:
         """Name and content of each wanted file of the others, in any order."""
+        ...
+
+
+class AdaptedExport(Protocol):
+    """What an adapter (`zcore.ImportAdapter`) may know of the export that its row is of."""
+
+    @property
+    def realm(self) -> Mapping[str, object]:
+        """The row of the organization, as it stands there."""
+        ...
+
+    def system_group(self, name: str) -> int:
+        """The id in the export of a system group (`role:members`).
+
+        Also in an export without such groups: the import makes them. Raises `Refused` when there
+        are others, and no such.
+        """
+        ...
+
+    def value(self, table: str, ident: object, key: str) -> object:
+        """What the row of that id has under a key of its `looks_up`; None when there is none."""
         ...
 
 

@@ -73,7 +73,8 @@ class Output:
         write_line(f"zops: error: {error.message}")
         for problem in error.problems:
             if problem.message != error.message:
-                write_line(f"problem: {problem.message}")
+                known = not problem.where or problem.where in problem.message
+                write_line(f"problem: {'' if known else f'{problem.where}: '}{problem.message}")
                 if problem.hint and problem.hint != error.hint:
                     write_line(f"hint: {problem.hint}")
         if error.hint:
@@ -116,6 +117,8 @@ def _problem(problem: Problem) -> dict[str, object]:
         "hint": mask_passwords(problem.hint),
         "index": problem.index,
         "override": problem.override,
+        "where": mask_passwords(problem.where),
+        "row": mask_passwords(problem.row),
     }
 
 

@@ -55,13 +55,27 @@ def require_valid(
     which would otherwise be refused. A dry run does not make the default database, which then has
     nothing in it to ask for; a command that needs no database has none `with_database`.
     """
-    validation = Validation(
+    validation = validation_of(
+        context, realm_id=realm_id, allow=allow, dry_run=dry_run, with_database=with_database
+    )
+    refuse(intention, find_problems(context.plugins, subjects, validation))
+
+
+def validation_of(
+    context: Context,
+    *,
+    realm_id: int | None = None,
+    allow: frozenset[str] = frozenset(),
+    dry_run: bool = False,
+    with_database: bool = True,
+) -> Validation:
+    """What validators may look at in this run: see `require_valid`."""
+    return Validation(
         settings=context.settings,
         database=_database(context, dry_run) if with_database else None,
         realm_id=realm_id,
         allow=allow,
     )
-    refuse(intention, find_problems(context.plugins, subjects, validation))
 
 
 def _database(context: Context, dry_run: bool) -> ReadOnlyDatabase | None:

@@ -40,7 +40,8 @@ class Problem:
     """Why a value is refused.
 
     `code` is a stable word; `index` says which of several values it is about; `override` names
-    the flag that lets the value pass all the same (None: nothing does).
+    the flag that lets the value pass all the same (None: nothing does). Of something inside a
+    value that is a collection of files, `where` is the file, and `row` a table and an id.
     """
 
     code: str
@@ -48,6 +49,8 @@ class Problem:
     hint: str = ""
     index: int = 0
     override: str | None = None
+    where: str = ""
+    row: str = ""
 
 
 @frozen
@@ -236,8 +239,9 @@ class ImportSource:
     """What `zops import` was asked for, and found: the value of the subject `import.source`.
 
     `string_id` is the subdomain that the organization is to have here, `realm` its row as
-    exported; `rows` counts those of each table, `files` the uploaded files; `system_bots` are the
-    addresses of the server's own bots that its messages are from or to.
+    exported; `rows` counts those of each table, `files` the uploaded files, which take `size`
+    bytes; all its JSON takes `json_size` bytes. `system_bots` are the addresses of the server's own
+    bots that its messages are from or to.
     """
 
     path: str
@@ -246,6 +250,8 @@ class ImportSource:
     rows: Mapping[str, int]
     files: int
     system_bots: tuple[str, ...] = ()
+    size: int = 0
+    json_size: int = 0
 
 
 @frozen
@@ -301,6 +307,32 @@ class AuthBackend:
     links_by: str
     password: bool = False
     only_development: bool = False
+
+
+@frozen
+class ImportAdapter:
+    """How `zops import` takes what the server of another version writes in other words.
+
+    `table` is a top-level key of the export. The adapter is asked about its rows that have one of
+    the keys `takes`, or lack one of the keys `gives` (which null is the same as). `target` names
+    `(row: Mapping[str, object], export: zcore.AdaptedExport) -> Mapping[str, object] | None`: the
+    keys that the row gets, with ids as in the export; None leaves the row out, which is for rows
+    that no other refers to. What it `takes` and zops has no column for is gone from the row then.
+
+    With `into`, it gives whole rows of that table instead, in a list, beside the row that they are
+    made of. `looks_up` are keys of other rows that it asks for (`"zerver_recipient.type"`).
+    `only_converted`: only in what the server's converters made of the data of another program.
+    """
+
+    name: str
+    table: str
+    target: str
+    takes: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+    into: str = ""
+    looks_up: tuple[str, ...] = ()
+    only_converted: bool = False
+    help: str = ""
 
 
 @frozen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.docs.packages import assert_nothing_wrong, implementing, install
-from tests.interop.reading import REAL_EXPORTS
+from tests.interop.reading import REAL_EXPORTS, unpack
 from tools.docs.examples import files_of_docstring
 from tools.docs.ours import our_plugins
 
@@ -120,6 +120,19 @@ def test_import_stages(zops: Zops) -> None:
     zops("export", "-r", "acme", "--output", "exported")
     realm = json.loads((zops.folder / "exported" / "realm.json").read_text())
     assert realm["zerver_realm"][0]["description"] == "Imported by Acme"
+
+
+def test_import_adapters(zops: Zops) -> None:
+    install_example("zops_import_adapters", zops)
+    folder = unpack(REAL_EXPORTS["public"], zops.folder)
+    realm = json.loads((folder / "realm.json").read_text())
+    realm["zerver_realm"][0]["acme_motto"] = "Onwards"
+    (folder / "realm.json").write_text(json.dumps(realm))
+    plan = zops("--json", "import", "acme", folder, "--dry-run").json()
+    assert plan["adapted"] == {"acme-motto": 1}
+    zops("import", "acme", folder)
+    shown = zops("--json", "realm", "show", "acme").json()
+    assert shown["description"] == "Onwards"
 
 
 def test_queue_workers(zops: Zops) -> None:

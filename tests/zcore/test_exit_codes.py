@@ -125,6 +125,8 @@ def test_every_problem_is_shown(zops: Zops, plugins: InstalledPlugins) -> None:
         "hint": "mend it",
         "index": 0,
         "override": None,
+        "where": "",
+        "row": "",
     }
 
 

@@ -139,10 +139,10 @@ def test_references_fit_their_columns(column: sa.Column[Any], reference: Referen
     assert bool(reference.path) == (reference.form is Form.JSON) or reference.form is Form.HTML
     if reference.dangling is Dangling.NULL:
         assert column.nullable
-    if reference.dangling is Dangling.DROP_ROW:
+    if reference.dangling in (Dangling.DROP_ROW, Dangling.LOSE_ROW, Dangling.MEND_DROP):
         assert not column.nullable
     if column.foreign_keys:
-        assert reference.dangling in (Dangling.FINDING, Dangling.NULL, Dangling.DROP_ROW)
+        assert reference.dangling not in (Dangling.KEEP, Dangling.LAST_BEFORE)
     if reference.when is not None:
         table = column.table
         if reference.when.through is not None:
@@ -172,7 +172,7 @@ def test_soft_references() -> None:
         ("zerver_realmauditlog.acting_user_id", Dangling.NULL),
         ("zerver_realmauditlog.event_last_message_id", Dangling.LAST_BEFORE),
         ("zerver_scheduledmessage.delivered_message_id", Dangling.NULL),
-        ("zerver_scheduledmessage.recipient_id", Dangling.DROP_ROW),
+        ("zerver_scheduledmessage.recipient_id", Dangling.LOSE_ROW),
         ("zerver_stream.first_message_id", Dangling.NULL),
         ("zerver_userprofile.last_active_message_id", Dangling.NULL),
         ("zerver_userprofile.recipient_id", Dangling.NULL),

@@ -78,7 +78,12 @@ MENTIONING = ColumnFacts(references=mentions())
 
 EMOJI_CODE = ColumnFacts(
     references=(
-        Reference("zerver_realmemoji", Form.TEXT, when=When("reaction_type", "realm_emoji")),
+        Reference(
+            "zerver_realmemoji",
+            Form.TEXT,
+            when=When("reaction_type", "realm_emoji"),
+            dangling=Dangling.MEND_DROP,
+        ),
     )
 )
 """The code of an emoji: for one of the realm's own, its id."""

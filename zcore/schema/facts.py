@@ -24,12 +24,16 @@ INFO_KEY = "zops"
 class Dangling(enum.Enum):
     """What a reference that points at no row of the export means, and what is done about it.
 
-    `FINDING` is a hard reference: the export is damaged, and says so. The others are soft: normal
-    in good exports, counted, and treated by that one fixed rule. What is 0 or less never pointed
-    at anything: it stays, and is not counted.
+    `FINDING` is a hard reference: the export is damaged, and says so. So is what is mended: but an
+    import can do without, and names what it mended. The others are soft: normal in good exports,
+    counted, and treated by that one fixed rule. What is 0 or less never pointed at anything: it
+    stays, and is not counted.
     """
 
     FINDING = "finding"
+    MEND_NULL = "mend: null"  # the value becomes NULL
+    MEND_DROP = "mend: drop row"  # the row is left out
+    LOSE_ROW = "lose row"  # the row is left out; an import names it, because somebody may miss it
     KEEP = "keep"  # the value stays as it is
     NULL = "null"  # the column becomes NULL
     DROP_ROW = "drop row"  # the row is left out
@@ -74,7 +78,7 @@ class Reference:
     @property
     def hard(self) -> bool:
         """Whether it is damage when it points at nothing."""
-        return self.dangling is Dangling.FINDING
+        return self.dangling in (Dangling.FINDING, Dangling.MEND_NULL, Dangling.MEND_DROP)
 
 
 @dataclass(frozen=True, slots=True)

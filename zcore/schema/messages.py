@@ -26,7 +26,7 @@ from zcore.schema.types import SearchVector, UtcDateTime
 # have no user; a channel may have been deleted since.
 _EDIT_HISTORY = ColumnFacts(
     references=(
-        Reference("zerver_userprofile", Form.JSON, ("*", "user_id")),
+        Reference("zerver_userprofile", Form.JSON, ("*", "user_id"), dangling=Dangling.MEND_NULL),
         Reference("zerver_stream", Form.JSON, ("*", "stream"), dangling=Dangling.KEEP),
         Reference("zerver_stream", Form.JSON, ("*", "prev_stream"), dangling=Dangling.KEEP),
         *mentions("*", "prev_rendered_content"),
@@ -123,8 +123,9 @@ zerver_reaction = Table(
     "zerver_reaction",
     metadata,
     big_id(),
-    foreign_key("user_profile_id", "zerver_userprofile"),
-    foreign_key("message_id", "zerver_message"),
+    # a user of another organization may have reacted; nobody misses a reaction to nothing
+    foreign_key("user_profile_id", "zerver_userprofile", dangling=Dangling.MEND_DROP),
+    foreign_key("message_id", "zerver_message", dangling=Dangling.MEND_DROP),
     column("emoji_name", Text),
     column("emoji_code", Text, facts=EMOJI_CODE),
     column("reaction_type", String(30)),
@@ -150,7 +151,7 @@ zerver_scheduledmessage = Table(
     foreign_key("realm_id", "zerver_realm"),
     foreign_key("sender_id", "zerver_userprofile"),
     # to somebody whose recipient is not exported: nobody could get it
-    foreign_key("recipient_id", "zerver_recipient", dangling=Dangling.DROP_ROW),
+    foreign_key("recipient_id", "zerver_recipient", dangling=Dangling.LOSE_ROW),
     foreign_key("sending_client_id", "zerver_client"),
     foreign_key("stream_id", "zerver_stream", null=True),
     foreign_key("delivered_message_id", "zerver_message", null=True, dangling=Dangling.NULL),

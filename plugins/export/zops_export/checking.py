@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zcore import Finding
+from zcore.schema import tables
 from zcore.schema.facts import table_facts
+from zops_export.adapting import NEW_GROUPS
 from zops_export.export_index import (
     ExportIndex,
-    blocks,
-    data_files,
     referenced_tables,
     table_of_key,
 )
 from zops_export.export_layout import is_message_file, lost_messages
 from zops_export.id_maps import IdMap, first_duplicate, identical
 from zops_export.json_rows import JsonRow, NotJson, Rows, read_document
-from zops_export.notes import Notes
 from zops_export.row_conversion import RowConverter
 from zops_export.secret_keys import is_secret_table
 from zops_export.text_rewriting import TextRewriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from zops_export.export_source import ExportSource
+    from zops_export.message_checks import SeenMessages
+    from zops_export.notes import Notes
 
 STATS = "stats.json"
 CROSS_REALM = "zerver_userprofile_crossrealm"
 LINKS = {"messages": "zerver_message", "scheduled_messages": "zerver_scheduledmessage"}
-
-
-@dataclass(slots=True)
-class Checked:
-    """What a check found: problems of rows, and findings about files."""
-
-    notes: Notes = field(default_factory=Notes)
-    findings: list[Finding] = field(default_factory=list)
 
 
 class _SameTexts(TextRewriter):
@@ -48,10 +40,17 @@ class _SameTexts(TextRewriter):
 
 
 class RowChecks:
-    """Notes what is wrong with rows: their keys, their values, what they point at."""
+    """Notes what is wrong with rows: their keys, their values, what they point at.
 
-    def __init__(self, index: ExportIndex, notes: Notes) -> None:
-        self.ids = identical(index.ids)
+    `seen` answers for messages while not all of them are known.
+    """
+
+    def __init__(self, index: ExportIndex, notes: Notes, seen: SeenMessages | None = None) -> None:
+        self.ids: dict[str, IdMap] = identical(index.ids)
+        if seen is not None:
+            self.ids["zerver_message"] = seen  # type: ignore[assignment]  # it answers in the same way
+        if not index.system_groups:  # an import makes them
+            self.ids["zerver_usergroup"].add({ident: ident for ident in NEW_GROUPS.values()})
         for bot in index.bots:
             self.ids["zerver_userprofile"].add({bot["id"]: bot["id"]})  # type: ignore[dict-item]
             self.ids["zerver_recipient"].add({bot["recipient_id"]: bot["recipient_id"]})  # type: ignore[dict-item]
@@ -113,53 +112,39 @@ def check_links(row: JsonRow, key: str, known: IdMap, notes: Notes) -> None:
             notes.problem("dangling-reference", what, row=place)
 
 
-def check_export(
-    source: ExportSource, index: ExportIndex, may_go_on: Callable[[], None] = lambda: None
-) -> Checked:
-    """Check every row's keys and references, the numbering, and files against their records."""
-    checked = Checked(check_index(source, index))
-    rows = RowChecks(index, checked.notes)
-    for name in data_files(source):
-        with blocks(source, name) as found:
-            for block in found:
-                may_go_on()
-                rows.check(block)
-    _check_files(source, index, checked)
-    return checked
-
-
-def check_index(source: ExportSource, index: ExportIndex) -> Notes:
-    """What is wrong with the numbering, the links of attachments, and the numbers of rows.
-
-    An import checks no more than this before it writes; it looks at each row on its way.
-    """
-    notes = Notes()
+def check_index(source: ExportSource, index: ExportIndex, notes: Notes) -> None:
+    """Note what is wrong with the numbering, the links of attachments, and the numbers of rows."""
     for table, ids in sorted(index.ids.items()):
         twice = first_duplicate(ids)
         if twice is not None:
-            notes.problem("duplicate-id", f"{table} has the id {twice} more than once")
+            notes.file = file_of(index, table)
+            what = f"{table} has the id {twice} more than once"
+            notes.problem("duplicate-id", what, row=f"{table} {twice}")
+    notes.file = "attachment.json"
     for key, table in LINKS.items():
         known = IdMap(index.ids[table], index.ids[table])
         for row in index.attachments:
             check_links(row, key, known, notes)
     _check_counts(source, index, notes)
-    return notes
 
 
-def _check_files(source: ExportSource, index: ExportIndex, checked: Checked) -> None:
+def file_of(index: ExportIndex, table: str) -> str:
+    """The first file of the export with rows of the table."""
+    keys = table_facts(tables[table]).keys
+    files = (file for file, counts in index.by_file.items() if counts.keys() & set(keys))
+    return f"{next(files, 'realm')}.json"
+
+
+def lost_files(names: Container[str], index: ExportIndex) -> Iterator[Finding]:
+    """What of the files that records and attachments name is not in the export."""
     for record in index.records:
-        if record.name not in source.names:
-            checked.findings.append(
-                Finding("missing-file", "a record names a file that is not there", record.name)
-            )
-    recorded = {r.row.get("s3_path") for r in index.records if r.kind == "uploads"}
+        if record.name not in names:
+            yield Finding("missing-file", "a record names a file that is not there", record.name)
+    recorded = {record.row.get("s3_path") for record in index.records if record.kind == "uploads"}
     for row in index.attachments:
         if row.get("path_id") not in recorded:
-            checked.findings.append(
-                Finding(
-                    "missing-file", "an attachment has no uploaded file", str(row.get("path_id"))
-                )
-            )
+            what = "an attachment has no uploaded file"
+            yield Finding("missing-file", what, str(row.get("path_id")))
 
 
 def _check_counts(source: ExportSource, index: ExportIndex, notes: Notes) -> None:

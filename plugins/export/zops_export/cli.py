@@ -52,6 +52,14 @@ def export(**given: Any) -> Result:
     metavar="N",
     help="Store so many files at a time.  [default: 2 in a folder, 16 in an object store]",
 )
+@click.option(
+    "--strict", is_flag=True, help="Refuse what could be mended, and keys that zops does not know."
+)
+@click.option(
+    "--ignore-free-space",
+    is_flag=True,
+    help="Begin although the disk seems to have no room for the import.",
+)
 def import_(
     subdomain: str,
     path: Path,
@@ -60,11 +68,15 @@ def import_(
     dry_run: bool,
     exclusive: bool,
     processes: int | None,
+    strict: bool,
+    ignore_free_space: bool,
 ) -> Result:
     """Bring the exported organization at PATH in, as SUBDOMAIN.
 
-    PATH is a folder or a .tar.gz that a Zulip server or zops made. Everything is imported in one
-    transaction: when anything is wrong, nothing has changed.
+    PATH is a folder or a .tar.gz that a Zulip server, one of its converters, or zops made. All of
+    it is looked through before anything is written, and all that is wrong is said at once; what
+    can be mended is, and is listed. Everything is imported in one transaction: when anything goes
+    wrong, nothing has changed.
 
     \b
     Examples:
@@ -77,7 +89,15 @@ def import_(
     from zops_export.importing import import_realm
 
     options = ImportOptions(
-        subdomain, path, name, allow_reserved_subdomain, dry_run, exclusive, processes
+        subdomain,
+        path,
+        name,
+        allow_reserved_subdomain,
+        dry_run,
+        exclusive,
+        processes,
+        strict=strict,
+        ignore_free_space=ignore_free_space,
     )
     return import_realm(current(), options)
 

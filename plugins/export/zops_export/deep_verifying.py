@@ -20,11 +20,12 @@ from zcore.errors import Interrupted, Unreachable
 from zcore.files import FileStores, Metadata, StoredFile
 from zcore.internal_realm import ensure_internal_realm
 from zcore.schema import tables
-from zcore.schema.facts import Dangling, exported_tables, references, table_facts
+from zcore.schema.facts import exported_tables, references, table_facts
 from zcore.settings import Settings
 from zops_export.export_index import table_of_key
 from zops_export.import_job import ImportJob, ImportOptions
 from zops_export.importing import import_whole
+from zops_export.row_conversion import LEFT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +172,7 @@ def _left_out(job: ImportJob, table: str) -> int:
     dropping = [
         column.name
         for column in tables[table].columns
-        if any(reference.dangling is Dangling.DROP_ROW for reference in references(column))
+        if any(reference.dangling in LEFT_OUT for reference in references(column))
     ]
     lost = len(job.index.attachments) - len(job.upload_paths) if table == ATTACHMENTS else 0
     return lost + sum(job.notes.soft.get(f"{table}.{name}", 0) for name in dropping)

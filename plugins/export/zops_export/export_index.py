@@ -6,34 +6,32 @@ Of rows that others point at only the ids are kept, 8 bytes each; of the rest, o
 from __future__ import annotations
 
 from array import array
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, references, table_facts
-from zops_export.export_layout import FILE_FOLDERS, RECORDS, NotAnExport
 from zops_export.json_rows import (
     JsonRow,
     NotJson,
     Rows,
     TypedRows,
-    read_blocks,
-    read_records,
-    read_tables,
 )
-from zops_export.row_kinds import FIRST_READING, MESSAGES, USER_MESSAGES
+from zops_export.row_kinds import MESSAGES, USER_MESSAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     import sqlalchemy as sa
 
-    from zops_export.export_source import ExportSource
 
 NOT_ALWAYS = (MESSAGES, USER_MESSAGES)  # no message, no file of messages
 DATA_FILES = ("realm.json", "attachment.json", "analytics.json")
+GROUPS, NAMED_GROUPS = "zerver_usergroup", "zerver_namedusergroup"
+# The server's converters write none of them; the importer makes what is needed.
+OF_GROUPS = (GROUPS, NAMED_GROUPS, "zerver_usergroupmembership", "zerver_groupgroupmembership")
+SORT_BY_DATE = "sort_by_date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,10 @@ class ExportIndex:
     """What an export holds.
 
     `ids` by table; `counts` by top-level key, `by_file` the same for each file of tables (named
-    without `.json`); `lookups` the values that references of other rows
-    depend on; `attachments` by path; `records` of files.
+    without `.json`), `made` those that adapters make of others; `lookups` the values that
+    references of other rows, and adapters, depend on; `system_groups` their ids by name;
+    `attachments` by path; `records` of files. `dates` are those of the messages, in seconds, where
+    they have to be numbered by date.
     """
 
     realm: JsonRow = field(default_factory=dict)
@@ -70,8 +70,17 @@ class ExportIndex:
     counts: dict[str, int] = field(default_factory=dict)
     by_file: dict[str, dict[str, int]] = field(default_factory=dict)
     lookups: dict[str, dict[object, object]] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
+    system_groups: dict[str, int] = field(default_factory=dict)
     attachments: list[JsonRow] = field(default_factory=list)
     records: list[FileRecord] = field(default_factory=list)
+    sort_by_date: bool = False
+    dates: array[int] = field(default_factory=lambda: array("q"))
+
+    @property
+    def is_converted(self) -> bool:
+        """Did one of the server's converters make it, of the data of another program?"""
+        return GROUPS not in self.counts
 
 
 @cache
@@ -108,47 +117,9 @@ def _lookup_columns() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def data_files(source: ExportSource) -> Iterator[str]:
-    """The files with rows, in the order in which they are read."""
-    yield from (name for name in DATA_FILES if name in source.names)
-    yield from source.message_files
-
-
-@contextmanager
-def blocks(source: ExportSource, name: str) -> Iterator[Iterator[Rows]]:
-    """The rows of one file of the export, block by block. What yields them raises `NotJson`."""
-    with source.open(name) as stream:
-        yield read_tables(stream, name)
-
-
 def new_index(counted: Iterable[str] = ()) -> ExportIndex:
     """An empty index that is to hold the ids of referenced tables, and of those `counted`."""
     return ExportIndex(ids={table: array("q") for table in (*referenced_tables(), *counted)})
-
-
-def read_index(source: ExportSource, may_go_on: Callable[[], None] = lambda: None) -> ExportIndex:
-    """Read the whole export once. Raises `NotJson` or `NotAnExport`.
-
-    `may_go_on` is called often, and raises to stop that.
-    """
-    index = new_index()
-    for name in data_files(source):
-        with source.open(name) as stream:
-            for block in read_blocks(stream, name, FIRST_READING):
-                may_go_on()
-                take_block(index, block, name)
-    sum_up(index)
-    if missing := missing_keys(index, source.names):
-        raise NotAnExport(f"{source.path} has no {', '.join(missing)}")
-    if not has_one_realm(index):
-        raise NotAnExport(f"{source.path} must hold exactly one organization")
-    index.records = [
-        FileRecord(kind, row)
-        for kind in FILE_FOLDERS
-        if (name := f"{kind}/{RECORDS}") in source.names
-        for row in _records(source, name)
-    ]
-    return index
 
 
 def take_block(index: ExportIndex, block: Rows | TypedRows, name: str) -> None:
@@ -184,14 +155,25 @@ def _take_special(index: ExportIndex, block: Rows, table: str, name: str) -> Non
     elif table == "zerver_attachment":
         _require(block, name, {"path_id": str})
         index.attachments.extend(block.rows)
+    elif table in (GROUPS, NAMED_GROUPS):
+        _take_system_groups(index, block)
     for column, lookup in _lookup_columns().get(table, ()):
         index.lookups.setdefault(lookup, {}).update(
             (row["id"], row.get(column)) for row in block.rows
         )
 
 
+def _take_system_groups(index: ExportIndex, block: Rows) -> None:
+    """Those with a role's name; in older versions they had it as a group, with an "@" before it."""
+    for row in block.rows:
+        name, ident = row.get("name"), row.get("id")
+        if row.get("is_system_group") is True and isinstance(name, str) and isinstance(ident, int):
+            index.system_groups[name.removeprefix("@")] = ident
+
+
 def sum_up(index: ExportIndex) -> None:
     """Count the rows of each key in all files, once all of them are taken."""
+    index.counts = dict(index.made)
     for counts in index.by_file.values():
         for key, count in counts.items():
             index.counts[key] = index.counts.get(key, 0) + count
@@ -214,6 +196,7 @@ def missing_keys(index: ExportIndex, names: Container[str]) -> list[str]:
         if table_facts(table).required
         for key in table_facts(table).keys
         if key not in (*NOT_ALWAYS, *index.counts)
+        and not (key in OF_GROUPS and index.is_converted)
         and not (key.startswith("analytics_") and "analytics.json" not in names)
     ]
 
@@ -221,8 +204,3 @@ def missing_keys(index: ExportIndex, names: Container[str]) -> list[str]:
 def has_one_realm(index: ExportIndex) -> bool:
     """Is there exactly one organization, with a name?"""
     return index.counts.get("zerver_realm") == 1 and "string_id" in index.realm
-
-
-def _records(source: ExportSource, name: str) -> Iterator[JsonRow]:
-    with source.open(name) as stream:
-        yield from read_records(stream, name)

@@ -9,7 +9,7 @@ from zcore import hookspec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zcore import Stage
+    from zcore import ImportAdapter, Stage
 
 
 @hookspec
@@ -47,4 +47,38 @@ def zops_import_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # a sp
             change = sa.update(zerver_realm).where(zerver_realm.c.id == job.realm_id)
             job.writer.connection.execute(change.values(description="Imported by Acme"))
             return {"rows": 1}
+    """
+
+
+@hookspec
+def zops_import_adapters() -> Iterable[ImportAdapter]:  # type: ignore[empty-body]  # as above
+    """What exports of other versions of the server say in other words, and how to take it.
+
+    Called when an import begins, and when one is only tried. A key of a row that an export lacks
+    gets the server's own default; a key that nobody knows is listed and passed over. An adapter is
+    for what has only changed its name, its form or its table. Those of all plugins are asked one
+    after the other, in the order of the plugins' names and then as given, each about the row as
+    the ones before it left it. They are asked about each row twice: when the export is looked
+    through, and when it is imported. One that raises ends the import before anything is written,
+    and is named.
+
+    `target` is called with the row, and with what can be known of the rest of the export
+    (`zcore.AdaptedExport`). `zops import --dry-run` says which adapters were used, for how many
+    rows.
+
+    Example::
+
+        from zcore import ImportAdapter, hookimpl
+
+        @hookimpl
+        def zops_import_adapters():
+            return [
+                ImportAdapter("acme-motto", "zerver_realm", "zops_acme.older:from_motto",
+                              takes=("acme_motto",), gives=("description",),
+                              help="what our patched server called a motto")
+            ]
+
+        # zops_acme/older.py
+        def from_motto(row, export):
+            return {"description": row.get("acme_motto", row.get("description", ""))}
     """

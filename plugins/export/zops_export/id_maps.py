@@ -63,6 +63,10 @@ class IdMap:
         self._few.update(pairs)
         self._asked = None
 
+    def known(self) -> set[int]:
+        """All ids that it has an answer for."""
+        return {*self.old, *self._few}
+
     def before(self, ident: int) -> int | None:
         """The new id of the last row of the export before `ident`; None when there is none."""
         if self._ascending is None:

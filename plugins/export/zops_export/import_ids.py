@@ -51,19 +51,22 @@ def reserve_ids(
             break
     later = sorted(referenced_tables() - {REALM, *FIRST_RESERVED, *SHARED_KEYS, "zerver_client"})
     for name in (*FIRST_RESERVED, *later):
-        ids[name] = _reserved(writer, name, index.ids[name])
+        ids[name] = _reserved(writer, name, index.ids[name], index.dates)
     for name, owner in SHARED_KEYS.items():
         ids[name] = ids[owner]
     _add_bots(writer.connection, index.bots, ids)
     return ids
 
 
-def _reserved(writer: Writer, name: str, old: array[int]) -> IdMap:
+def _reserved(writer: Writer, name: str, old: array[int], by_date: Sequence[int] = ()) -> IdMap:
+    """`by_date`: when each message was sent, where they are not in that order in the export."""
     table = tables[name]
     if not table_facts(table).imported:
         return IdMap(array("q"), range(0))
     if name == "zerver_userprofile":  # two lists in the export, numbered as one
         old = array("q", sorted(old))
+    if name == "zerver_message" and by_date:
+        old = array("q", (ident for _, ident in sorted(zip(by_date, old, strict=True))))
     return IdMap(old, writer.reserve(table, len(old)))
 
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from zcore import Context, Failed, Finding, Refused, ZopsError
+from zcore import Context, Failed, Finding, ZopsError
 from zcore.stage_progress import StageProgress
 from zops_export.notes import Notes
+from zops_export.refusing import refuse_if_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
     from zcore import Estimate
     from zcore.files import FileStores
     from zcore.rows_in import Writer
-    from zops_export.export_index import ExportIndex
     from zops_export.export_source import ExportSource
+    from zops_export.first_look import FirstLook
     from zops_export.id_maps import IdMap
-
-MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class ImportOptions:
     """What the command line asks for. `name` None: the organization keeps its own.
 
     `processes` is how many files are stored at a time; None: as many as suit the store.
+    `strict`: what could be mended refuses the import.
     """
 
     subdomain: str
@@ -39,6 +39,8 @@ class ImportOptions:
     dry_run: bool = False
     exclusive: bool = False
     processes: int | None = None
+    strict: bool = False
+    ignore_free_space: bool = False
 
 
 class ImportJob:
@@ -46,23 +48,24 @@ class ImportJob:
 
     `upload_paths` gives the new path of each old one that is really there; `written` counts rows
     by table; `ids` is filled before the first row is converted. `file_count` files were copied,
-    `made_count` pictures made of them, `image_count` uploads seen to be images. A dry run has only
-    the export.
+    `made_count` pictures made of them, `image_count` uploads seen to be images. `looked` is what
+    the first phase found. A dry run has only the export.
     """
 
     def __init__(
-        self, context: Context, options: ImportOptions, source: ExportSource, index: ExportIndex
+        self, context: Context, options: ImportOptions, source: ExportSource, looked: FirstLook
     ) -> None:
         self.context = context
         self.options = options
         self.source = source
-        self.index = index
+        self.looked = looked
+        self.index = looked.index
         self.progress = StageProgress()
         self._places: tuple[Writer, FileStores] | None = None
         self.ids: dict[str, IdMap] = {}
         self.upload_paths: dict[str, str] = {}
         self.written: dict[str, int] = defaultdict(int)
-        self.notes = Notes()
+        self.notes = Notes(mends=True)
         self.findings: list[Finding] = []
         self.file_count = 0
         self.made_count = 0
@@ -148,39 +151,6 @@ class ImportJob:
                 self._undo.pop()()
             except ZopsError as error:
                 self.context.console.warn(f"not everything was taken back: {error.message}")
-
-
-def refuse_if_problems(path: Path, notes: Notes) -> None:
-    """Raise `Refused` when `notes` has problems: the first ones, and how many there are."""
-    if not notes.problem_count:
-        return
-    more = notes.problem_count - MOST_SHOWN
-    raise Refused(
-        f"the export {path} cannot be imported: {notes.problem_count} problems"
-        if notes.problem_count > 1
-        else f"the export {path} cannot be imported: {notes.problems[0].message}",
-        code="bad-export",
-        hint=f"and {more} more" if more > 0 else notes.problems[0].hint,
-        problems=[
-            problem.as_problem()
-            for problem in notes.problems[:MOST_SHOWN]
-            if notes.problem_count > 1
-        ],
-    )
-
-
-def unknown_keys(notes: Notes) -> list[Finding]:
-    """What an export of a newer server has that zops does not know, and does not import."""
-    return [
-        Finding(
-            "unknown-key",
-            f"zops does not know {place}, which {rows:,} rows have: what stands there is not"
-            " imported",
-            where=place,
-            hint="the export is of another version of the server",
-        )
-        for place, rows in sorted(notes.unknown_keys.items())
-    ]
 
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entri
 from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
 from zcore.schema.facts import ExtraKey, table_facts
+from zops_export.completing import complete, make_groups
 from zops_export.export_index import DATA_FILES, referenced_tables, table_of_key
 from zops_export.import_ids import new_upload_paths, reserve_ids
 from zops_export.import_indexes import indexes_last
@@ -51,6 +52,7 @@ Change = Callable[[JsonRow], JsonRow | None]
 def load_realm(job: ImportJob) -> dict[str, int]:
     """Everything but messages. Reserves the ids of all rows first."""
     job.ids = reserve_ids(job.writer, job.index, job.is_free)
+    make_groups(job)
     new_path = partial(job.files.new_upload_key, job.realm_id)
     job.upload_paths = new_upload_paths(job.index, job.source.names, new_path)
     _report_lost_uploads(job)
@@ -75,7 +77,7 @@ def load_messages(job: ImportJob) -> dict[str, int]:
 
 def _load_file(job: ImportJob, name: str, changes: Mapping[str, Change]) -> None:
     with job.source.open(name) as stream:
-        found = read_blocks(stream, name, SECOND_READING)
+        found = job.looked.adapting.adapted(read_blocks(stream, name, SECOND_READING))
         for key, parts in groupby(found, key=lambda block: block.table):
             job.may_go_on()
             table = table_of_key().get(key)
@@ -117,6 +119,7 @@ def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:
         keyed=table.name in referenced_tables(),
         generated=GENERATED.get(table.name),
         lookups=job.index.lookups,
+        limits=False,  # they were looked at
     )
 
 
@@ -220,6 +223,7 @@ def _write_links(
 def finish(job: ImportJob) -> None:
     """What follows from the rows that are there now."""
     connection = job.writer.connection
+    complete(job)
     _set_group_hashes(connection, job)
     _set_first_messages(connection, job.realm_id)
     _set_user_activity_of_subscriptions(connection, job.realm_id)

@@ -6,25 +6,22 @@ import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from zcore import Change, Context, ImportSource, Result
+from zcore import Change, Context, Result
 from zcore.journal import MemoryJournal
 from zcore.pipeline import run
 from zcore.stage_graph import StageGraph
 from zcore.stage_progress import stage_progress
-from zcore.validation import Subjects, require_valid
-from zops_export.checking import check_export, check_index
-from zops_export.export_index import ExportIndex, read_index
 from zops_export.export_source import opened
-from zops_export.import_job import ImportJob, ImportOptions, refuse_if_problems, unknown_keys
+from zops_export.import_job import ImportJob, ImportOptions
+from zops_export.import_plan import plan_of
 from zops_export.known_schema import require_known_schema
+from zops_export.looking import looked_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from zcore.rows_in import Writer
-
-RESERVED_FLAG = "--allow-reserved-subdomain"
 
 
 def import_realm(context: Context, options: ImportOptions) -> Result:
@@ -35,7 +32,7 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
     started = time.monotonic()
     if options.dry_run:
         with _prepared(context, options) as (job, graph):
-            return _plan(job, graph)
+            return plan_of(job, graph)
     job = import_whole(context, options)
     context.committed(Change("realm.imported", job.realm_id, options.subdomain))
     return _result(job, time.monotonic() - started)
@@ -51,13 +48,9 @@ def import_whole(context: Context, options: ImportOptions) -> ImportJob:
 @contextmanager
 def _prepared(context: Context, options: ImportOptions) -> Iterator[tuple[ImportJob, StageGraph]]:
     """The job and its stages, with the export opened and looked at. Raises `Refused`."""
-    _check_names(context, options)
     graph = StageGraph.of(context.plugins.stages("zops_import_stages"), context.plugins.provider)
     with opened(options.path, context.stop.check) as source:
-        index = read_index(source, context.stop.check)
-        refuse_if_problems(source.path, check_index(source, index))
-        _check_source(context, options, index)
-        yield ImportJob(context, options, source, index), graph
+        yield ImportJob(context, options, source, looked_through(context, options, source)), graph
 
 
 def _write(job: ImportJob, graph: StageGraph) -> None:
@@ -86,61 +79,6 @@ def _alone(job: ImportJob, writer: Writer) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _check_names(context: Context, options: ImportOptions) -> None:
-    subjects: Subjects = {
-        "realm.subdomain": [options.subdomain],
-        "realm.name": [] if options.name is None else [options.name],
-    }
-    require_valid(
-        context,
-        "cannot import the organization",
-        subjects,
-        allow=frozenset([RESERVED_FLAG] if options.allow_reserved_subdomain else []),
-        dry_run=options.dry_run,
-    )
-
-
-def _check_source(context: Context, options: ImportOptions, index: ExportIndex) -> None:
-    source = ImportSource(
-        path=str(options.path),
-        string_id=options.subdomain,
-        realm=index.realm,
-        rows=index.counts,
-        files=len(index.records),
-        system_bots=tuple(str(bot["email"]) for bot in index.bots),
-    )
-    require_valid(
-        context,
-        f"the export {options.path} cannot be imported",
-        {"import.source": [source]},
-        dry_run=options.dry_run,
-    )
-
-
-def _plan(job: ImportJob, graph: StageGraph) -> Result:
-    """What would be imported, after checking all of it."""
-    from zcore.stage_plan import make_plan, plan_table
-
-    index, subdomain = job.index, job.options.subdomain
-    checked = check_export(job.source, index, job.may_go_on)
-    refuse_if_problems(job.source.path, checked.notes)
-    plan = make_plan(graph, job, job.context.plugins)
-    rows = dict(sorted(index.counts.items()))
-    data = {
-        "dry_run": True,
-        "string_id": subdomain,
-        "rows": rows,
-        "files": len(index.records),
-        "plan": [stage.as_data() for stage in plan],
-    }
-    text = (
-        f"would import {index.realm.get('name')!r} as {subdomain!r}:"
-        f" {sum(rows.values()):,} rows and {len(index.records):,} files\n\n{plan_table(plan)}\n\n"
-        "These are estimates, made by looking; nothing was written."
-    )
-    return Result(data, text, (*checked.findings, *unknown_keys(checked.notes)))
-
-
 def _result(job: ImportJob, seconds: float) -> Result:
     rows = {table: count for table, count in sorted(job.written.items()) if count}
     data = {
@@ -155,4 +93,4 @@ def _result(job: ImportJob, seconds: float) -> Result:
         f"imported {job.options.subdomain!r} (id {job.realm_id}): {sum(rows.values()):,} rows and"
         f" {job.file_count:,} files in {seconds:.1f} s"
     )
-    return Result(data, text, (*job.findings, *unknown_keys(job.notes)))
+    return Result(data, text, (*job.looked.findings(), *job.findings))

@@ -77,12 +77,15 @@ def read_tables(stream: BinaryIO, name: str) -> Iterator[Rows]:
             yield block
 
 
-def read_blocks(stream: BinaryIO, name: str, kinds: Kinds) -> Iterator[Rows | TypedRows]:
+def read_blocks(
+    stream: BinaryIO, name: str, kinds: Kinds, words: dict[str, str] | None = None
+) -> Iterator[Rows | TypedRows]:
     """As `read_tables`; rows of some tables in structs, which are read faster and take less memory.
 
-    A block with a row that does not fit its struct comes as it is.
+    A block with a row that does not fit its struct comes as it is. Values that are a word or a
+    number are put into `words`, as they stand there.
     """
-    return _Parser(stream, name, kinds).tables()
+    return _Parser(stream, name, kinds, words).tables()
 
 
 def read_records(stream: BinaryIO, name: str) -> Iterator[JsonRow]:
@@ -106,10 +109,17 @@ def read_document(stream: BinaryIO, name: str) -> object:
 
 
 class _Parser:
-    def __init__(self, stream: BinaryIO, name: str, kinds: Kinds = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        name: str,
+        kinds: Kinds = MappingProxyType({}),
+        words: dict[str, str] | None = None,
+    ) -> None:
         self.stream = stream
         self.name = name
         self.kinds = kinds
+        self.words = {} if words is None else words
         self.buffer = b""
         self.ended = False
 
@@ -128,7 +138,7 @@ class _Parser:
                 self.expect(b"[")
                 yield from self.array(table)
             else:
-                self.skip_value()
+                self.skip_value(table)
             if self.expect(b",}") == b"}":
                 break
         if self.peek():
@@ -239,7 +249,7 @@ class _Parser:
         self.buffer = self.buffer[len(found.group()) if found else 0 :]
         return text
 
-    def skip_value(self) -> None:
+    def skip_value(self, key: str) -> None:
         """Pass over a value that is no list: a word, a number, or a small object."""
         self.peek()
         self.fill(BLOCK_BYTES)
@@ -255,6 +265,7 @@ class _Parser:
                 raise self.broken(str(error)) from error
         if not (match := SCALAR.match(self.buffer)):
             raise self.broken("a value is missing")
+        self.words[key] = match.group().decode("utf-8", "replace")
         self.buffer = self.buffer[match.end() :]
 
     def peek(self) -> bytes:

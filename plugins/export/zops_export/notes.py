@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from zcore import Problem
+from zcore import Finding, Problem
 
 MOST_PROBLEMS = 100  # of each kind; the others are only counted
 
@@ -24,7 +24,11 @@ class Damage:
 
     def as_problem(self) -> Problem:
         """As a reason to refuse."""
-        return Problem(self.code, self.message, self.hint)
+        return Problem(self.code, self.message, self.hint, where=self.file, row=self.row)
+
+    def as_finding(self) -> Finding:
+        """As something that was mended."""
+        return Finding(self.code, self.message, self.file, self.hint)
 
 
 @dataclass(slots=True)
@@ -32,10 +36,17 @@ class Notes:
     """What was seen. `file` is the path of the file of the export that is being looked at.
 
     `every_key_known`: a key that zops does not know is a problem; else it is only counted, as in
-    exports of newer versions of the server.
+    exports of newer versions of the server. `mends`: what can be mended is no problem, as in an
+    import; it stands in `mended` then. `strict`: what an import would name is a problem, too.
+    `defaults` counts the keys that rows lack, and that got the server's default.
     """
 
     file: str = ""
+    mends: bool = False
+    strict: bool = False
+    mended: list[Damage] = field(default_factory=list)
+    mended_counts: dict[str, int] = field(default_factory=dict)
+    defaults: dict[str, int] = field(default_factory=dict)
     every_key_known: bool = False
     unknown_keys: dict[str, int] = field(default_factory=dict)
     problems: list[Damage] = field(default_factory=list)
@@ -47,6 +58,18 @@ class Notes:
         self.counts[code] = self.counts.get(code, 0) + 1
         if self.counts[code] <= MOST_PROBLEMS:
             self.problems.append(Damage(code, message, hint, self.file, row))
+
+    def mend(self, message: str, *, row: str) -> None:
+        """Note what was mended; only the first hundred of a table are kept."""
+        table = row.partition(" ")[0]
+        self.mended_counts[table] = self.mended_counts.get(table, 0) + 1
+        if self.mended_counts[table] <= MOST_PROBLEMS:
+            self.mended.append(Damage("mended", message, file=self.file, row=row))
+
+    def defaulted(self, table: str, key: str) -> None:
+        """Count a key that a row lacks, and that got its default."""
+        place = f"{table}.{key}"
+        self.defaults[place] = self.defaults.get(place, 0) + 1
 
     @property
     def problem_count(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import Command, FileStoreKind, Rewrite, Stage, Validator, hookimpl
+from zcore import Command, FileStoreKind, ImportAdapter, Rewrite, Stage, Validator, hookimpl
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -80,6 +80,12 @@ def zops_validators() -> list[Validator]:
             "import.source",
             f"{imports}:bots_are_known",
             help="this server has the system bots that the export names",
+        ),
+        Validator(
+            "import-room",
+            "import.source",
+            "zops_export.import_space:room_is_there",
+            help="the disks have room for the import",
         ),
     ]
 
@@ -223,6 +229,14 @@ def zops_import_stages() -> list[Stage]:
             estimate=f"{estimates}:files",
         ),
     ]
+
+
+@hookimpl
+def zops_import_adapters() -> list[ImportAdapter]:
+    """What the servers before 10.0, the one after it, and the converters say in other words."""
+    from zops_export.adapters import ADAPTERS
+
+    return ADAPTERS
 
 
 @hookimpl

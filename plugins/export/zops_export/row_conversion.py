@@ -27,6 +27,7 @@ from zcore.schema.facts import (
 from zcore.schema.types import Json, UtcDateTime
 from zops_export.json_rows import JsonRow
 from zops_export.secret_keys import secret_keys
+from zops_export.value_limits import limit_of
 
 if TYPE_CHECKING:
     from zops_export.id_maps import IdMap
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
     from zops_export.text_rewriting import TextRewriter
 
 NO_MESSAGE = -1
+LEFT_OUT = (Dangling.DROP_ROW, Dangling.LOSE_ROW, Dangling.MEND_DROP)
+MENDED = {
+    Dangling.MEND_NULL: "; nobody stands there now",
+    Dangling.MEND_DROP: "; the row is left out",
+    Dangling.LOSE_ROW: "; the row is left out",
+}
 LONGEST_SHOWN = 40
 UNREADABLE = (
     TypeError,
@@ -57,7 +64,8 @@ class RowConverter:
     """Turns the rows of one table into what `Writer.copy_in` takes.
 
     `columns` names the values of a row. The key is among them only when `keyed`: where other rows
-    point at the table; else the database gives it.
+    point at the table; else the database gives it. Without `limits`, it is known already that each
+    value is one that its column can hold.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class RowConverter:
         keyed: bool,
         generated: Mapping[str, Generated] | None = None,
         lookups: Mapping[str, Mapping[object, object]] | None = None,
+        limits: bool = True,
     ) -> None:
         self.table = table
         self._ids = ids
@@ -88,6 +97,11 @@ class RowConverter:
             (place, convert)
             for place, (key, column) in enumerate(self._columns.items())
             if (convert := self._convert(key, column)) is not None
+        ]
+        self._limits = [
+            (place, key, limit)
+            for place, (key, column) in enumerate(self._columns.items())
+            if limits and (limit := limit_of(column)) is not None
         ]
         self._good_kinds: set[tuple[type, ...]] = set()
         self.columns = [column.name for column in self._columns.values()] + list(self._generated)
@@ -116,6 +130,8 @@ class RowConverter:
         kinds = tuple(map(type, values))
         if kinds not in self._good_kinds and self._notes.problem_count == problems:
             self._check_kinds(kinds, row)
+        if self._limits and self._notes.problem_count == problems:
+            self._check_limits(values, row)
         if self._generated:
             values += [generate() for generate in self._generated.values()]
         return values
@@ -131,6 +147,7 @@ class RowConverter:
             column = self._columns[key]
             try:
                 completed[key] = default_of(column)
+                self._notes.defaulted(self.table.name, key)
             except LookupError:
                 self._problem(row, "missing-key", f" lacks the key {key!r}")
                 completed[key] = None
@@ -159,6 +176,13 @@ class RowConverter:
                 return
         self._good_kinds.add(kinds)
 
+    def _check_limits(self, values: Sequence[object], row: JsonRow) -> None:
+        """Can the columns hold the values, which are of the right kinds?"""
+        for place, key, limit in self._limits:
+            value = values[place]
+            if value is not None and (what := limit(value)):
+                self._problem(row, "bad-value", f": {key} {what}")
+
     def _problem(self, row: JsonRow, code: str, what: str, hint: str = "") -> None:
         place = self._place(row)
         self._notes.problem(code, f"{place}{what}", hint, row=place)
@@ -172,7 +196,7 @@ class RowConverter:
             return lambda value, row: own(value)  # type: ignore[arg-type]  # a wrong type is caught
         found = references(column)
         if not found:
-            return _limited(column)
+            return None
         by_form = {
             form: [one for one in found if one.form is form]
             for form in dict.fromkeys(one.form for one in found)
@@ -240,19 +264,23 @@ class RowConverter:
     ) -> object:
         """What stands for a reference to nothing, by the rule of the column."""
         rule = reference.dangling
-        if rule is Dangling.FINDING:
+        notes = self._notes
+        if reference.hard or (rule is Dangling.LOSE_ROW and (notes.mends or notes.strict)):
             what = f": {column.name} {value!r} is no row of {reference.target}"
-            self._problem(row, "dangling-reference", what)
-            return None
+            if not notes.mends or rule is Dangling.FINDING:
+                self._problem(row, "dangling-reference", what)
+                return None
+            place = self._place(row)
+            notes.mend(f"{place}{what}{MENDED[rule]}", row=place)
         if rule is Dangling.LAST_BEFORE and isinstance(value, int) and value <= 0:
             return value  # says that there was no message yet
         self._notes.followed(self.table.name, column.name)
-        if rule is Dangling.DROP_ROW:
+        if rule in LEFT_OUT:
             raise LeaveOut
         if rule is Dangling.LAST_BEFORE:
             before = self._ids[reference.target].before(value)  # type: ignore[arg-type]
             return NO_MESSAGE if before is None else before
-        return None if rule is Dangling.NULL else value
+        return None if rule in (Dangling.NULL, Dangling.MEND_NULL) else value
 
     def _html(self, column: sa.Column[object], found: list[Reference]) -> Convert:
         paths = {reference.path for reference in found}
@@ -313,20 +341,6 @@ def kinds_of(column: sa.Column[object]) -> frozenset[type]:
 def _shown(value: object) -> str:
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-
-
-def _limited(column: sa.Column[object]) -> Convert | None:
-    """Refuses text that is too long for the column, which SQLite would take; None: no limit."""
-    length = column.type.length if isinstance(column.type, sa.String) else None
-    if length is None:
-        return None
-
-    def convert(value: object, row: JsonRow) -> object:
-        if isinstance(value, str) and len(value) > length:
-            raise ValueError(f"{column.name} is longer than {length} characters")
-        return value
-
-    return convert
 
 
 def _in_turn(steps: Sequence[Convert], value: object, row: JsonRow) -> object:

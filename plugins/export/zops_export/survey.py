@@ -154,9 +154,9 @@ class _Reading:
         elif name == STATS:
             self._found.stats = _object(read_document(content, name), name)
         elif name == MIGRATIONS:
-            self._found.zulip_version = _version(read_document(content, name), name)
+            self._found.zulip_version = version_in(read_document(content, name), name)
         elif name == MANIFEST:
-            self._found.manifest = _manifest(content)
+            self._found.manifest = manifest_in(content)
         else:
             self._rows(name, content)
 
@@ -177,8 +177,8 @@ def _object(document: object, name: str) -> dict[str, object]:
     return document
 
 
-def _version(document: object, name: str) -> str:
-    """The server's; without it, and its migrations, a server's importer reads no export."""
+def version_in(document: object, name: str) -> str:
+    """The server's. Raises `NotJson` without it, or migrations: no server reads such an export."""
     said = _object(document, name)
     version, apps = said.get("zulip_version"), said.get("migrations_by_app")
     lists = apps.values() if isinstance(apps, dict) else [None]
@@ -187,7 +187,8 @@ def _version(document: object, name: str) -> str:
     return version
 
 
-def _manifest(content: BinaryIO) -> Manifest:
+def manifest_in(content: BinaryIO) -> Manifest:
+    """The manifest. Raises `NotJson` when it is none."""
     read = content.read(LARGEST_DOCUMENT_BYTES)
     try:
         return read_manifest(read)

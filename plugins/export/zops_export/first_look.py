@@ -1,0 +1,234 @@
+"""The first phase of every import: the whole export is looked through before anything is written.
+
+The files of messages, which are nearly all of an export, are read once: their rows are checked
+while their ids are collected. All else is read twice, because its rows point at each other, and at
+messages. Whatever is wrong is noted, all of it, with its file and row.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from zops_export.adapting import Adapting
+from zops_export.checking import CROSS_REALM, RowChecks, check_index, lost_files
+from zops_export.export_index import (
+    DATA_FILES,
+    SORT_BY_DATE,
+    FileRecord,
+    has_one_realm,
+    missing_keys,
+    new_index,
+    sum_up,
+    table_of_key,
+    take_block,
+)
+from zops_export.export_layout import FILE_FOLDERS, RECORDS
+from zops_export.json_rows import NotJson, Rows, TypedRows, read_blocks, read_records
+from zops_export.message_checks import MessageChecks, SeenMessages, message_kinds
+from zops_export.refusing import unknown_keys
+from zops_export.row_kinds import MESSAGES
+from zops_export.sums import Sums
+from zops_export.unique_checks import UniqueChecks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import sqlalchemy as sa
+
+    from zcore import Finding
+    from zcore.plugins import Plugins
+    from zops_export.export_source import ExportSource
+    from zops_export.notes import Notes
+
+TRUE = "true"
+
+
+class FirstLook:
+    """Looks through one export. `index` is what it holds, `adapting` what was adapted on the way.
+
+    `notes` get what is wrong. Where that is so, not all of it may be known: after a file that
+    cannot be read, nothing is said about what rows point at. `adapted` counts rows by the
+    adapters that were asked about them; `seconds`: how long it took.
+    """
+
+    def __init__(
+        self,
+        source: ExportSource,
+        plugins: Plugins,
+        notes: Notes,
+        may_go_on: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.index = new_index()
+        self.adapting = Adapting(plugins, self.index)
+        self._looked_up = list(self.adapting.looked_up())
+        self._source = source
+        self.notes = notes
+        self._may_go_on = may_go_on
+        self._sums = Sums(source, notes)
+        self._broken = False
+        self.adapted: dict[str, int] = {}
+        self.seconds = 0.0
+
+    @property
+    def is_known(self) -> bool:
+        """Could everything be read that says what there is?"""
+        return not self._broken
+
+    def look(self) -> None:
+        """Read all of it."""
+        began = time.monotonic()
+        for name in DATA_FILES:
+            if name in self._source.names:
+                self._collect(name)
+        self._records()
+        sum_up(self.index)
+        seen = self._messages() if self._has_all() else None
+        self._sums.compare_sizes()
+        if seen is not None and not self._broken:
+            sum_up(self.index)
+            check_index(self._source, self.index, self.notes)
+            self._rows()
+            self._name_lost(seen)
+        self.notes.file = ""
+        self.adapted = dict(self.adapting.used)
+        self.seconds = time.monotonic() - began
+
+    def findings(self) -> list[Finding]:
+        """What was mended, and what of it is not imported."""
+        return [*(one.as_finding() for one in self.notes.mended), *unknown_keys(self.notes)]
+
+    def lost_files(self) -> list[Finding]:
+        """What of the files that records and attachments name is not there."""
+        return list(lost_files(self._source.names, self.index))
+
+    # What there is ------------------------------------------------------------------------------
+
+    def _collect(self, name: str) -> None:
+        words: dict[str, str] = {}
+        with self._reading(name), self._sums.opened(name) as stream:
+            for block in read_blocks(stream, name, {}, words):
+                self._may_go_on()
+                take_block(self.index, block, name)
+                self._look_up(block)
+                for table, ident in self.adapting.ids_made(block):
+                    self.index.made[table] = self.index.made.get(table, 0) + 1
+                    if table in self.index.ids and isinstance(ident, int):
+                        self.index.ids[table].append(ident)
+        self.index.sort_by_date |= words.get(SORT_BY_DATE) == TRUE
+
+    def _look_up(self, block: Rows | TypedRows) -> None:
+        for table, key in self._looked_up:
+            if table == block.table and isinstance(block, Rows):
+                found = self.index.lookups.setdefault(f"{table}.{key}", {})
+                found.update((row.get("id"), row.get(key)) for row in block.rows)
+
+    def _records(self) -> None:
+        for kind in FILE_FOLDERS:
+            name = f"{kind}/{RECORDS}"
+            if name in self._source.names:
+                with self._reading(name), self._sums.opened(name) as stream:
+                    found = [FileRecord(kind, row) for row in read_records(stream, name)]
+                    self.index.records.extend(found)
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """What is no JSON of an export is noted, and the next file is looked at."""
+        self.notes.file = name
+        try:
+            yield
+        except NotJson as error:
+            self._broken = True
+            self.notes.problem(error.code, error.message, error.hint)
+
+    def _has_all(self) -> bool:
+        if self._broken:
+            return False
+        self.notes.file = "realm.json"
+        missing = missing_keys(self.index, self._source.names)
+        for key in missing:
+            self.notes.problem("missing-table", f"it has no {key}", row=key)
+        if not missing and not has_one_realm(self.index):
+            self.notes.problem("one-realm", "it must hold exactly one organization")
+            missing.append("zerver_realm")
+        self._broken = bool(missing)
+        return not missing
+
+    # Messages -----------------------------------------------------------------------------------
+
+    def _messages(self) -> SeenMessages:
+        seen = SeenMessages()
+        checks = MessageChecks(RowChecks(self.index, self.notes, seen), seen, self.notes)
+        kinds = message_kinds()
+        for name in self._source.message_files:
+            self._may_go_on()
+            checks.begin(name)
+            with self._reading(name), self._sums.opened(name) as stream:
+                blocks = self._counted(read_blocks(stream, name, kinds), name, checks)
+                for block in self.adapting.adapted(blocks):
+                    self._may_go_on()
+                    checks.check(block)
+        return seen
+
+    def _counted(
+        self, blocks: Iterable[Rows | TypedRows], name: str, checks: MessageChecks
+    ) -> Iterator[Rows | TypedRows]:
+        """The blocks of a message file, with their ids taken on the way."""
+        ids = self.index.ids[MESSAGES]
+        for block in blocks:
+            before = len(ids)
+            take_block(self.index, block, name)
+            checks.take(ids[before:])
+            if block.table == MESSAGES and self.index.sort_by_date:
+                self.index.dates.extend(map(_date, block.rows))
+            yield block
+
+    # Everything else ----------------------------------------------------------------------------
+
+    def _rows(self) -> None:
+        checks, unique = RowChecks(self.index, self.notes), UniqueChecks()
+        for table, block in self._adapted_rows():
+            checks.check(block)
+            if table is not None and block.table != CROSS_REALM:
+                unique.take(table, block.rows)
+        if suspects := unique.suspects():
+            for table, block in self._adapted_rows():
+                if table is not None and table.name in suspects and block.table != CROSS_REALM:
+                    for row in block.rows:
+                        suspects[table.name].look(table.name, row, self.notes)
+
+    def _adapted_rows(self) -> Iterator[tuple[sa.Table | None, Rows]]:
+        """All rows but those of message files, as zops knows them."""
+        for name in DATA_FILES:
+            if name not in self._source.names:
+                continue
+            self.notes.file = name
+            with self._source.open(name) as stream:
+                for block in self.adapting.adapted(read_blocks(stream, name, {})):
+                    self._may_go_on()
+                    if isinstance(block, Rows):  # as all are without kinds
+                        yield table_of_key().get(block.table), block
+
+    def _name_lost(self, seen: SeenMessages) -> None:
+        """Name the rows that point at messages of other files which are not there."""
+        checks = RowChecks(self.index, self.notes)
+        find = checks.ids[MESSAGES].get
+        for name, ids in seen.elsewhere.items():
+            lost = {ident for ident in ids if find(ident) is None}
+            if not lost:
+                continue
+            self.notes.file = name
+            with self._source.open(name) as stream:
+                for block in self.adapting.adapted(read_blocks(stream, name, {})):
+                    rows = [
+                        row
+                        for row in block.rows
+                        if isinstance(row, dict) and row.get("message") in lost
+                    ]
+                    checks.check(Rows(block.table, rows))
+
+
+def _date(row: object) -> int:
+    found = row.get("date_sent") if isinstance(row, dict) else row.date_sent  # type: ignore[attr-defined]
+    return int(found) if isinstance(found, int | float) else 0

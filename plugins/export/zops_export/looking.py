@@ -1,0 +1,74 @@
+"""Looking before writing: everything that can stand in the way of an import, said at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zcore import Context, ImportSource, Problem
+from zcore.validation import Subjects, find_problems, refuse, validation_of
+from zops_export.first_look import FirstLook
+from zops_export.notes import Notes
+from zops_export.refusing import refuse_if_problems
+
+if TYPE_CHECKING:
+    from zcore import Finding
+    from zops_export.export_source import ExportSource
+    from zops_export.import_job import ImportOptions
+
+RESERVED_FLAG, ROOM_FLAG = "--allow-reserved-subdomain", "--ignore-free-space"
+
+
+def looked_through(context: Context, options: ImportOptions, source: ExportSource) -> FirstLook:
+    """What is in the export, when it can be imported as `options` say.
+
+    Raises `Refused` with all that is wrong, in files, rows, names and on this server. Names are
+    looked at before the export is, unless nothing is to be written anyway.
+    """
+    names = _problems(context, options, _names(options))
+    if not options.dry_run:
+        refuse("cannot import the organization", names)
+    notes = Notes(mends=not options.strict, strict=options.strict)
+    looked = FirstLook(source, context.plugins, notes, context.stop.check)
+    looked.look()
+    if looked.is_known:
+        names += _problems(context, options, {"import.source": [_what(options, source, looked)]})
+    if options.strict:
+        names += [_as_problem(one) for one in (*looked.findings(), *looked.lost_files())]
+    refuse_if_problems(source.path, notes, names)
+    return looked
+
+
+def _names(options: ImportOptions) -> Subjects:
+    return {
+        "realm.subdomain": [options.subdomain],
+        "realm.name": [] if options.name is None else [options.name],
+    }
+
+
+def _problems(context: Context, options: ImportOptions, subjects: Subjects) -> list[Problem]:
+    flags = {
+        RESERVED_FLAG: options.allow_reserved_subdomain,
+        ROOM_FLAG: options.ignore_free_space,
+    }
+    allow = frozenset(flag for flag, given in flags.items() if given)
+    validation = validation_of(context, allow=allow, dry_run=options.dry_run)
+    return find_problems(context.plugins, subjects, validation)
+
+
+def _what(options: ImportOptions, source: ExportSource, looked: FirstLook) -> ImportSource:
+    index = looked.index
+    files = {record.name for record in index.records} & source.sizes.keys()
+    return ImportSource(
+        path=str(options.path),
+        string_id=options.subdomain,
+        realm=index.realm,
+        rows=index.counts,
+        files=len(index.records),
+        system_bots=tuple(str(bot["email"]) for bot in index.bots),
+        size=sum(source.sizes[name] for name in files),
+        json_size=sum(size for name, size in source.sizes.items() if name.endswith(".json")),
+    )
+
+
+def _as_problem(finding: Finding) -> Problem:
+    return Problem(finding.code, finding.message, finding.hint, where=finding.where)

@@ -1,0 +1,156 @@
+"""Rows of which there can be only one: two users of one address, two channels of one name.
+
+PostgreSQL refuses the second of them in the middle of the rows, and only the first of all. Of each
+row 8 bytes are remembered, a hash for each rule; only where two are the same, a second reading
+looks at the values themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from zcore.schema.columns import WHERE
+from zcore.schema.facts import column_facts, json_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from zops_export.json_rows import JsonRow
+    from zops_export.notes import Notes
+
+FOLDED = re.compile(r"(?:upper|lower)\((\w+)\)")
+NOT_TRUE = re.compile(r"NOT (\w+)")
+# What an import makes anew, so that it does not matter what the export says.
+MADE_ANEW = frozenset({"zerver_huddle.huddle_hash"})
+# Rows of which an import leaves out the second one, or that are checked with their messages.
+OTHERWISE = frozenset({"zerver_usermessage", "zerver_client"})
+NO_HASH = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """No two rows of a table have the same values under these keys.
+
+    `folded` are the keys whose values are compared without regard to capitals; `only_without` is
+    a flag: rows that have it are passed over.
+    """
+
+    keys: tuple[str, ...]
+    folded: frozenset[str] = frozenset()
+    only_without: str = ""
+
+    def values(self, row: Mapping[str, object]) -> tuple[object, ...] | None:
+        """What of a row may occur once; None when the rule is not about it."""
+        if self.only_without and row.get(self.only_without):
+            return None
+        values = tuple(self._value(row, key) for key in self.keys)
+        return None if None in values else values
+
+    def _value(self, row: Mapping[str, object], key: str) -> object:
+        value = row.get(key)
+        if key in self.folded and isinstance(value, str):
+            return value.upper()
+        return tuple(value) if isinstance(value, list) else value
+
+
+@cache
+def rules_of(table: sa.Table) -> tuple[Rule, ...]:
+    """The rules of a table that are about columns of an export."""
+    if table.name in OTHERWISE:
+        return ()
+    found = [*_of_constraints(table), *_of_indexes(table)]
+    return tuple(rule for rule in found if rule is not None)
+
+
+def _of_constraints(table: sa.Table) -> Iterator[Rule | None]:
+    for rule in table.constraints:
+        if isinstance(rule, sa.UniqueConstraint):
+            yield _rule(table, [column.name for column in rule.columns])
+
+
+def _of_indexes(table: sa.Table) -> Iterator[Rule | None]:
+    for index in table.indexes:
+        if index.unique:
+            parts = [getattr(part, "name", None) or str(part) for part in index.expressions]
+            yield _rule(table, parts, str(index.info.get(WHERE, "")))
+
+
+def _rule(table: sa.Table, parts: Iterable[str], where: str = "") -> Rule | None:
+    without = NOT_TRUE.fullmatch(where)
+    if where and without is None:
+        return None
+    keys, folded = [], set()
+    for part in parts:
+        of_letters = FOLDED.fullmatch(part)
+        column = table.c[of_letters[1] if of_letters else part]
+        if column_facts(column).left_out or f"{table.name}.{column.name}" in MADE_ANEW:
+            return None
+        keys.append(json_key(column))
+        if of_letters:
+            folded.add(json_key(column))
+    return Rule(tuple(keys), frozenset(folded), without[1] if without else "")
+
+
+class UniqueChecks:
+    """Looks for rows that are there twice."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[tuple[str, Rule], array[int]] = defaultdict(lambda: array("q"))
+
+    def take(self, table: sa.Table, rows: Iterable[JsonRow]) -> None:
+        """Remember rows of a table."""
+        rules = rules_of(table)
+        for row in rows if rules else ():
+            for rule in rules:
+                values = rule.values(row)
+                if values is not None:
+                    self._hashes[table.name, rule].append(_hash(values))
+
+    def suspects(self) -> dict[str, Suspects]:
+        """By table: the rules that rows seem to break."""
+        found: dict[str, Suspects] = {}
+        for (table, rule), hashes in self._hashes.items():
+            ordered = sorted(hashes)
+            twice = {one for one, other in pairwise(ordered) if one == other}
+            if twice:
+                found.setdefault(table, Suspects()).add(rule, twice)
+        return found
+
+
+class Suspects:
+    """Rows of one table that may be there twice, by their hashes."""
+
+    def __init__(self) -> None:
+        self._rules: list[tuple[Rule, set[int]]] = []
+        self._first: dict[tuple[Rule, tuple[object, ...]], object] = {}
+
+    def add(self, rule: Rule, hashes: set[int]) -> None:
+        """Rows with these hashes may break the rule."""
+        self._rules.append((rule, hashes))
+
+    def look(self, table: str, row: JsonRow, notes: Notes) -> None:
+        """Note the row when one before it has the same values."""
+        for rule, hashes in self._rules:
+            values = rule.values(row)
+            if values is None or (found := _hash(values)) == NO_HASH or found not in hashes:
+                continue
+            first = self._first.setdefault((rule, values), row.get("id"))
+            if first != row.get("id"):
+                place = f"{table} {row.get('id')}"
+                what = f"{place} has the same {' and '.join(rule.keys)} as {table} {first}"
+                notes.problem("duplicate-row", what, row=place)
+
+
+def _hash(values: tuple[object, ...]) -> int:
+    try:
+        return hash(values)
+    except TypeError:  # something in it is no value that a column holds, which is noted elsewhere
+        return NO_HASH

@@ -1,0 +1,83 @@
+"""What the databases can hold: the ends of their numbers, moments and texts.
+
+SQLite would take nearly everything, and PostgreSQL says no in the middle of the rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+import sqlalchemy as sa
+
+from zcore.schema.facts import column_facts
+from zcore.schema.types import Json, UtcDateTime, text_to_moment
+
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
+"""The years 1 to 9999, in seconds since 1970."""
+NUL = "\0"
+NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+Limit = Callable[[object], str]
+"""Says what is wrong with a value of the right kind; nothing when the column can hold it."""
+
+
+def limit_of(column: sa.Column[object]) -> Limit | None:
+    """What the column asks of its values; None: nothing that their kind does not say."""
+    kind = column.type
+    if isinstance(kind, sa.Boolean):
+        return None
+    if isinstance(kind, sa.Integer):
+        return _between(*limits_of(column))
+    if isinstance(kind, UtcDateTime):
+        return _iso_moment if column_facts(column).iso_time else _between(EARLIEST, LATEST)
+    if isinstance(kind, Json):
+        return _json
+    return _text(kind.length if isinstance(kind, sa.String) else None)
+
+
+def limits_of(column: sa.Column[object]) -> tuple[int, int]:
+    """The lowest and the highest number that the column can hold."""
+    bits = 31
+    if isinstance(column.type, sa.SmallInteger):
+        bits = 15
+    elif isinstance(column.type, sa.BigInteger):
+        bits = 63
+    return (0 if _is_unsigned(column) else -(2**bits)), 2**bits - 1
+
+
+def _is_unsigned(column: sa.Column[object]) -> bool:
+    """Does the column have a rule that it is not below zero, the only one there is?"""
+    return any(isinstance(rule, sa.CheckConstraint) for rule in column.constraints)
+
+
+def _between(lowest: int, highest: int) -> Limit:
+    def limit(value: object) -> str:
+        if lowest <= value <= highest:  # type: ignore[operator]  # a number: its kind was looked at
+            return ""
+        return f"cannot be {value}: {lowest} to {highest} can be"
+
+    return limit
+
+
+def _iso_moment(value: object) -> str:
+    try:
+        text_to_moment(str(value))
+    except (ValueError, OverflowError):
+        return f"cannot be {str(value)[:40]!r}, which is no moment"
+    return ""
+
+
+def _json(value: object) -> str:
+    return "has a NUL character" if NUL_IN_JSON.search(msgspec.json.encode(value)) else ""
+
+
+def _text(length: int | None) -> Limit:
+    def limit(value: object) -> str:
+        text = str(value)
+        if length is not None and len(text) > length:
+            return f"is longer than {length} characters"
+        return "has a NUL character" if NUL in text else ""
+
+    return limit
