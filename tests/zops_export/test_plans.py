@@ -78,7 +78,7 @@ def test_the_plan_of_an_import(zops_here: ZopsHere, light: Path, tmp_path: Path)
         done = zops_here("--json", "import", "acme", light, "--dry-run").json()
         text = zops_here("import", "acme", light, "--dry-run").stdout
     plan = {stage["stage"]: stage for stage in done["plan"]}
-    assert list(plan) == ["realm-rows", "message-rows", "finish-rows", "files"]
+    assert list(plan) == ["realm-rows", "message-rows", "finish-rows", "files", "settle-rows"]
     assert plan["files"]["needs"] == ["finish-rows"]
     made = zops_here("--json", "import", "acme", light).json()
     stages = (plan[name]["rows"] for name in ("realm-rows", "message-rows"))

@@ -222,6 +222,12 @@ def zops_import_stages() -> list[Stage]:
             estimate=f"{estimates}:finishing_rows",
         ),
         Stage(
+            "settle-rows",
+            "zops_export.import_settling:settle",
+            needs=("finish-rows",),
+            help="which channels are quiet, and what the full-text search has to take in",
+        ),
+        Stage(
             "files",
             f"{files}:store_files",
             needs=("finish-rows",),
