@@ -11,6 +11,7 @@ from zcore.journal import MemoryJournal
 from zcore.pipeline import run
 from zcore.stage_graph import StageGraph
 from zcore.stage_progress import stage_progress
+from zops_export.after_import import tell_services
 from zops_export.export_source import opened
 from zops_export.import_job import ImportJob, ImportOptions
 from zops_export.import_plan import plan_of
@@ -34,6 +35,7 @@ def import_realm(context: Context, options: ImportOptions) -> Result:
         with _prepared(context, options) as (job, graph):
             return plan_of(job, graph)
     job = import_whole(context, options)
+    tell_services(context, job)
     context.committed(Change("realm.imported", job.realm_id, options.subdomain))
     return _result(job, time.monotonic() - started)
 
@@ -80,6 +82,9 @@ def _alone(job: ImportJob, writer: Writer) -> AbstractContextManager[None]:
 
 
 def _result(job: ImportJob, seconds: float) -> Result:
+    from zops_export.import_report import report_of
+
+    report = report_of(job)
     rows = {table: count for table, count in sorted(job.written.items()) if count}
     data = {
         "realm_id": job.realm_id,
@@ -88,9 +93,10 @@ def _result(job: ImportJob, seconds: float) -> Result:
         "files": job.file_count,
         "soft_references": dict(sorted(job.notes.soft.items())),
         "seconds": round(seconds, 3),
+        "report": report.as_data(),
     }
     text = (
         f"imported {job.options.subdomain!r} (id {job.realm_id}): {sum(rows.values()):,} rows and"
-        f" {job.file_count:,} files in {seconds:.1f} s"
+        f" {job.file_count:,} files in {seconds:.1f} s\n\n{report.as_text()}"
     )
     return Result(data, text, (*job.looked.findings(), *job.findings))
