@@ -13,6 +13,7 @@ import click
 
 import zcore
 from zcore import (
+    AdaptedExport,
     AuthBackend,
     BrokerKind,
     Change,
@@ -29,6 +30,7 @@ from zcore import (
     Failed,
     FileStoreKind,
     Finding,
+    ImportAdapter,
     ImportJob,
     ImportSource,
     Interrupted,
@@ -233,3 +235,13 @@ def exit_code_of(error: ZopsError) -> ExitCode:
         case Failed() | Refused() | Unreachable() | UsageError() | Interrupted():
             assert_type(error.problems, tuple[Problem, ...])
     return error.exit_code
+
+
+@hookimpl
+def zops_import_adapters() -> list[ImportAdapter]:
+    return [ImportAdapter("acme-colour", "zerver_stream", "acme:colour", takes=("colour",))]
+
+
+def colour(row: Mapping[str, object], export: AdaptedExport) -> Mapping[str, object] | None:
+    assert_type(export.system_group("role:members"), int)
+    return {"color": row["colour"]} if export.realm else None
