@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from zcore.schema import SERVER_VERSION, tables
+from zcore.schema.audit_data import CHANNEL_SETTINGS, GROUP_SETTINGS
 from zcore.schema.defaults import default_of, has_default
 from zcore.schema.facts import (
     INFO_KEY,
@@ -23,6 +24,7 @@ from zcore.schema.facts import (
     Form,
     Reference,
     TableFacts,
+    When,
     column_facts,
     columns_by_key,
     export_columns,
@@ -136,7 +138,8 @@ def test_every_number_that_looks_like_an_id_says_what_it_points_at() -> None:
 @pytest.mark.parametrize(("column", "reference"), ALL_REFERENCES)
 def test_references_fit_their_columns(column: sa.Column[Any], reference: Reference) -> None:
     assert reference.target in tables
-    assert bool(reference.path) == (reference.form is Form.JSON) or reference.form is Form.HTML
+    inside = reference.form in (Form.JSON, Form.KEYS, Form.PATH)
+    assert bool(reference.path) == inside or reference.form is Form.HTML
     if reference.dangling is Dangling.NULL:
         assert column.nullable
     if reference.dangling in (Dangling.DROP_ROW, Dangling.LOSE_ROW, Dangling.MEND_DROP):
@@ -159,6 +162,41 @@ def test_a_recipient_points_at_what_its_type_says() -> None:
         ("zerver_huddle", "type", 3),
     }
     assert all(one.hard for one in found)
+
+
+def test_settings_in_the_audit_log_are_those_of_the_tables() -> None:
+    """A setting that names a group or a channel is a foreign key, of three tables."""
+    of_groups, of_channels = (
+        {
+            key.parent.name.removesuffix("_id")
+            for name in some
+            for key in tables[name].foreign_keys
+            if key.target_fullname == f"{target}.id"
+        }
+        for target, some in (
+            ("zerver_usergroup", ("zerver_realm", "zerver_stream", "zerver_namedusergroup")),
+            ("zerver_stream", ("zerver_realm",)),
+        )
+    )
+    assert of_groups - {"usergroup_ptr"} == GROUP_SETTINGS
+    assert of_channels == CHANNEL_SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("when", "fitting", "others"),
+    [
+        (When("a", 1), [1], [2, None, [1], "1"]),
+        (When("a", frozenset({1, 2})), [1, 2], [3, None, [1], {}]),
+        (
+            When("a", frozenset({"x"}), path=("b", "c")),
+            [{"b": {"c": "x"}}],
+            [{"b": {"c": "y"}}, {"b": "x"}, {}, None, "x", {"b": {"c": ["x"]}}],
+        ),
+    ],
+)
+def test_when_a_reference_holds(when: When, fitting: list[object], others: list[object]) -> None:
+    assert all(when.fits(value) for value in fitting)
+    assert not any(when.fits(value) for value in others)
 
 
 def test_soft_references() -> None:

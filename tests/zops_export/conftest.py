@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import subprocess
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.reading import REAL_EXPORTS, WholeExport, unpack
-from tests.zops_export.spoiling import Row, Watched
+from tests.zops_export.lightening import Kept, lighten
+from tests.zops_export.spoiling import Watched
 from zcore.database import Database
 from zcore.testing.in_process import ZopsInProcess
 
@@ -91,68 +91,11 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return folder
 
 
-# So many of these rows the export `light` keeps, for tests that need to be fast.
-KEPT_IN_LIGHT = {
-    "zerver_attachment": 4,
-    "zerver_message": 100,  # of each file, and those that attachments are linked to
-    "zerver_usermessage": 20,
-    "zerver_useractivity": 5,
-    "zerver_useractivityinterval": 5,
-    "analytics_realmcount": 5,
-    "analytics_usercount": 5,
-    "analytics_streamcount": 5,
-}
-KEPT_AVATARS = 4
-
-
 @pytest.fixture(scope="session")
 def light(unpacked: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a real export that was made lighter. Not to be changed."""
     target = tmp_path_factory.mktemp("light") / "export"
-    shutil.copytree(unpacked("full"), target)
-    files = {path.name: json.loads(path.read_bytes()) for path in target.glob("*.json")}
-    attachments = files["attachment.json"]["zerver_attachment"][
-        : KEPT_IN_LIGHT["zerver_attachment"]
-    ]
-    avatars = json.loads((target / "avatars" / "records.json").read_bytes())[:KEPT_AVATARS]
-    _lighten_rows(files, {message for row in attachments for message in row["messages"]})
-    for user in files["realm.json"]["zerver_userprofile"]:
-        has_avatar = user["id"] in {row["user_profile_id"] for row in avatars}
-        user["avatar_source"] = "U" if has_avatar else "G"
-    files["stats.json"] |= {"avatars_records": len(avatars), "uploads_records": len(attachments)}
-    for name, document in files.items():
-        (target / name).write_text(json.dumps(document))
-    _lighten_files(target / "uploads", {row["path_id"] for row in attachments})
-    _lighten_files(target / "avatars", {row["path"] for row in avatars})
-    return target
-
-
-def _lighten_rows(files: dict[str, dict[str, list[Row]]], linked: set[int]) -> None:
-    """Take out rows, and those that point at them."""
-    kept: set[int] = set()
-    for name in (name for name in files if name.startswith("messages-")):
-        rows = files[name]["zerver_message"]
-        some = {row["id"] for row in rows[: KEPT_IN_LIGHT["zerver_message"]]} | linked
-        files[name]["zerver_message"] = [row for row in rows if row["id"] in some]
-        kept |= {row["id"] for row in files[name]["zerver_message"]}
-    for tables in files.values():
-        for table in ("zerver_usermessage", "zerver_reaction"):
-            if table in tables:
-                tables[table] = [row for row in tables[table] if row["message"] in kept]
-        for table in KEPT_IN_LIGHT.keys() & tables.keys() - {"zerver_message"}:
-            del tables[table][KEPT_IN_LIGHT[table] :]
-    for file, counts in files["stats.json"].items():
-        if isinstance(counts, dict):
-            counts.update({table: len(files[f"{file}.json"][table]) for table in counts})
-
-
-def _lighten_files(folder: Path, kept: set[str]) -> None:
-    records = json.loads((folder / "records.json").read_bytes())
-    for record in records:
-        if record["path"] not in kept:
-            (folder / record["path"]).unlink()
-    left = [record for record in records if record["path"] in kept]
-    (folder / "records.json").write_text(json.dumps(left))
+    return lighten(unpacked("full"), target, Kept())
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zcore.schema import tables
-from zcore.schema.facts import row_keys
+from zcore.schema.facts import references, row_keys
 from zops_export.id_maps import IdMap
+from zops_export.like_server import servers_references, texts_for
 from zops_export.notes import Notes
-from zops_export.row_changes import MessageChange
+from zops_export.row_changes import MessageChange, changes_of_texts
 from zops_export.row_conversion import RowConverter
-from zops_export.text_rewriting import TextRewriter
 
 if TYPE_CHECKING:
     from zops_export.json_rows import JsonRow
@@ -38,6 +38,7 @@ OLD = array("q", [10, 20, 30])
 IDS = {name: IdMap(OLD, [start + old for old in OLD]) for name, start in STARTS.items()}
 IDS["zerver_namedusergroup"] = IDS["zerver_usergroup"]
 PATHS = {"2/ab/old-file.txt": "52/cd/new-file.txt"}
+UPLOADS = PATHS | {"2/ef/token/other.txt": "52/01/token/other.txt"}
 
 HISTORY = [
     {
@@ -79,7 +80,21 @@ NEW_RENDERED = (
     ' <img class="emoji" src="/user_avatars/60/emoji/images/1.png">'
     ' <a href="/user_uploads/52/cd/new-file.txt">f</a></p>'
 )
+EMOJI = {
+    "id": "10",
+    "author_id": 20,
+    "source_url": "/user_avatars/30/emoji/images/1.gif",
+    "still_url": "/user_avatars/30/emoji/images/still/1.png",
+}
+NEW_EMOJI = {
+    "id": "4010",
+    "author_id": 1020,
+    "source_url": "/user_avatars/80/emoji/images/1.gif",
+    "still_url": "/user_avatars/80/emoji/images/still/1.png",
+}
 CLIENTS = {"property": "messages_sent:client:day", "subgroup": "20"}
+
+LIKE_A_MENTION = '<a class="stream-topic" data-stream-id="10">x</a></p>'
 
 PLACES: dict[str, tuple[str, JsonRow, str, object]] = {
     "mentions, links, emoji, uploads": (
@@ -99,6 +114,42 @@ PLACES: dict[str, tuple[str, JsonRow, str, object]] = {
         "@_**Olga|1010** /#narrow/stream/2020-x/topic/y/near/70030"
         " (/user_uploads/52/cd/new-file.txt)",
     ),
+    "links to messages as typed": (
+        "zerver_message",
+        {"content": "#**tea>black@20** #**tea@20** #narrow/dm-including/10-x/id/30"},
+        "content",
+        "#**tea>black@70020** #**tea@20** #narrow/dm-including/1010-x/id/70030",
+    ),
+    "uploads that no attachment of the message says": (
+        "zerver_message",
+        {"content": "[f](/user_uploads/2/ef/token/other.txt) /user_uploads/2/ef/token/no.txt"},
+        "content",
+        "[f](/user_uploads/52/01/token/other.txt) /user_uploads/2/ef/token/no.txt",
+    ),
+    "a channel's description": (
+        "zerver_stream",
+        {"description": "ask @**Olga|10**"},
+        "description",
+        "ask @**Olga|1010**",
+    ),
+    "a channel's description as it is shown": (
+        "zerver_stream",
+        {"rendered_description": RENDERED.replace("2/ab/old-file.txt", "x")},
+        "rendered_description",
+        NEW_RENDERED.replace("52/cd/new-file.txt", "x"),
+    ),
+    "a snippet": (
+        "zerver_savedsnippet",
+        {"content": "[f](/user_uploads/2/ef/token/other.txt) @_**Olga|10**"},
+        "content",
+        "[f](/user_uploads/52/01/token/other.txt) @_**Olga|1010**",
+    ),
+    "what somebody says of himself": (
+        "zerver_customprofilefieldvalue",
+        {"field": 10, "value": "@**Olga|10**"},
+        "value",
+        "@**Olga|1010**",
+    ),
     "groups in the audit log": (
         "zerver_realmauditlog",
         {"extra_data": {"subgroup_ids": [10, 99], "supergroup_ids": [20]}},
@@ -110,6 +161,59 @@ PLACES: dict[str, tuple[str, JsonRow, str, object]] = {
         {"extra_data": {"realm_emoji": {"7": {"author_id": 10}}, "added_emoji": {"author_id": 20}}},
         "extra_data",
         {"realm_emoji": {"7": {"author_id": 1010}}, "added_emoji": {"author_id": 1020}},
+    ),
+    "ids of emoji in the audit log": (
+        "zerver_realmauditlog",
+        {"extra_data": {"realm_emoji": {"10": EMOJI}, "deactivated_emoji": EMOJI}},
+        "extra_data",
+        {"realm_emoji": {"4010": NEW_EMOJI}, "deactivated_emoji": NEW_EMOJI},
+    ),
+    "who was muted, in the audit log": (
+        "zerver_realmauditlog",
+        {"extra_data": {"muted_user_id": 10, "unmuted_user_id": 99}},
+        "extra_data",
+        {"muted_user_id": 1010, "unmuted_user_id": 99},
+    ),
+    "messages in the audit log": (
+        "zerver_realmauditlog",
+        {"extra_data": {"zulip_update_announcements_message_ids": [10, 20]}},
+        "extra_data",
+        {"zulip_update_announcements_message_ids": [70010, 70020]},
+    ),
+    "channels of the organization in the audit log": (
+        "zerver_realmauditlog",
+        {"extra_data": {"1": None, "2": 10, "property": "signup_announcements_stream"}},
+        "extra_data",
+        {"1": None, "2": 2010, "property": "signup_announcements_stream"},
+    ),
+    "channels of bots in the audit log": (
+        "zerver_realmauditlog",
+        {"event_type": 129, "extra_data": {"1": 10, "2": None}},
+        "extra_data",
+        {"1": 2010, "2": None},
+    ),
+    "settings of groups in the audit log": (
+        "zerver_realmauditlog",
+        {
+            "event_type": 722,
+            "extra_data": {
+                "1": 10,
+                "2": {"direct_members": [20], "direct_subgroups": [10, 30]},
+                "property": "can_mention_group",
+            },
+        },
+        "extra_data",
+        {
+            "1": 3010,
+            "2": {"direct_members": [1020], "direct_subgroups": [3010, 3030]},
+            "property": "can_mention_group",
+        },
+    ),
+    "what is no id in the audit log": (
+        "zerver_realmauditlog",
+        {"event_type": 207, "extra_data": {"1": 10, "2": 20, "property": "message_retention_days"}},
+        "extra_data",
+        {"1": 10, "2": 20, "property": "message_retention_days"},
     ),
     "exports in the audit log": (
         "zerver_realmauditlog",
@@ -179,13 +283,24 @@ PLACES: dict[str, tuple[str, JsonRow, str, object]] = {
 }
 
 
-def converted(table: str, known: JsonRow) -> dict[str, object]:
+def converted(table: str, known: JsonRow, *, like_server: bool = False) -> dict[str, object]:
     """What an import makes of a row of which only some keys matter, by column."""
-    texts = TextRewriter(IDS)
+    texts = texts_for(IDS, like_server=like_server)
+    uploads = {} if like_server else UPLOADS
     row = dict.fromkeys(row_keys(tables[table])) | {"id": 10} | known
-    if table == "zerver_message":
-        row = MessageChange(texts, {10: PATHS})(row)
-    converter = RowConverter(tables[table], IDS, texts, Notes(), keyed=False)
+    message = MessageChange(texts, {10: PATHS}, uploads, histories=not like_server)
+    change = {"zerver_message": message, **changes_of_texts(texts, uploads)}.get(table)
+    row = row if change is None else change(row) or {}
+    lookups = {"field.field_type": {10: 2}}
+    converter = RowConverter(
+        tables[table],
+        IDS,
+        texts,
+        Notes(),
+        keyed=False,
+        lookups=lookups,
+        references_of=servers_references if like_server else references,
+    )
     return dict(zip(converter.columns, converter.row(row) or (), strict=True))
 
 
@@ -200,3 +315,75 @@ def test_the_history_of_a_message_has_new_ids_and_paths() -> None:
     row: JsonRow = {"edit_history": json.dumps(HISTORY), "has_attachment": True}
     history = converted("zerver_message", row)["edit_history"]
     assert json.loads(str(history)) == NEW_HISTORY
+
+
+def test_a_description_that_would_be_too_long_for_its_column_stays() -> None:
+    text = "@**Olga|10**".rjust(1024)
+    assert converted("zerver_stream", {"description": text})["description"] == text
+
+
+# --- like the server
+
+SERVERS: dict[str, tuple[str, JsonRow, str, object]] = {
+    "mentions": (
+        "zerver_message",
+        {
+            "rendered_content": RENDERED.replace("</p>", LIKE_A_MENTION),
+            "has_attachment": True,
+        },
+        "rendered_content",
+        RENDERED.replace('data-user-id="10"', 'data-user-id="1010"')
+        .replace('data-user-group-id="20"', 'data-user-group-id="3020"')
+        .replace('data-stream-id="30"', 'data-stream-id="2030"')
+        .replace("2/ab/old-file.txt", "52/cd/new-file.txt")
+        .replace("</p>", LIKE_A_MENTION),
+    ),
+    "what was typed": (
+        "zerver_message",
+        {"content": "@**Olga|10** #**tea>black@20** /#narrow/channel/10-x"},
+        "content",
+        "@**Olga|10** #**tea>black@20** /#narrow/channel/10-x",
+    ),
+    "the audit log": (
+        "zerver_realmauditlog",
+        {"extra_data": {"subgroup_ids": [10]}},
+        "extra_data",
+        {"subgroup_ids": [10]},
+    ),
+    "the last message of an event": (
+        "zerver_realmauditlog",
+        {"event_last_message_id": 25},
+        "event_last_message_id",
+        25,
+    ),
+    "clients in counts": ("analytics_realmcount", CLIENTS, "subgroup", "20"),
+    "a first message": ("zerver_stream", {"first_message_id": 30}, "first_message_id", 30),
+    "a message that somebody saw": (
+        "zerver_userprofile",
+        {"last_active_message_id": 10},
+        "last_active_message_id",
+        70010,
+    ),
+    "a message that somebody saw, not exported": (
+        "zerver_userprofile",
+        {"last_active_message_id": 11},
+        "last_active_message_id",
+        11,
+    ),
+    "whom a recipient is": ("zerver_recipient", {"type": 1, "type_id": 10}, "type_id", 1010),
+}
+
+
+@pytest.mark.parametrize(("table", "row", "column", "expected"), SERVERS.values(), ids=SERVERS)
+def test_what_the_server_makes_of_it(
+    table: str, row: JsonRow, column: str, expected: object
+) -> None:
+    assert converted(table, row, like_server=True)[column] == expected
+
+
+def test_the_history_of_a_message_as_the_server_makes_it() -> None:
+    row: JsonRow = {"edit_history": json.dumps(HISTORY), "has_attachment": True}
+    history = converted("zerver_message", row, like_server=True)["edit_history"]
+    mention = NEW_HISTORY[0]["prev_rendered_content"]
+    expected = HISTORY[0] | {"user_id": 1010, "prev_rendered_content": mention}
+    assert json.loads(str(history)) == [expected]

@@ -43,7 +43,7 @@ def change() -> MessageChange:
         "zerver_realm": _ids((4, 9)),
         "zerver_usergroup": _ids((5, 105)),
     }
-    return MessageChange(TextRewriter(ids), {1: {OLD: NEW}})
+    return MessageChange(TextRewriter(ids), {1: {OLD: NEW}}, {})
 
 
 def _message(**changes: object) -> JsonRow:

@@ -7,7 +7,7 @@ from array import array
 import pytest
 
 from zops_export.id_maps import IdMap
-from zops_export.text_rewriting import TextRewriter, with_new_paths
+from zops_export.text_rewriting import TextRewriter, with_known_uploads, with_new_paths
 
 # Each table has other new ids, so that none can be taken for another.
 STARTS = {
@@ -162,6 +162,12 @@ def test_everything_around_stays(texts: TextRewriter) -> None:
         ("@_**Iago|12**", "@_**Iago|1012**"),
         ("(@**a|1** and @**b|2**)", "(@**a|1001** and @**b|1002**)"),
         ("@**|12**", "@**|12**"),
+        ("#**tea>black@78**", "#**tea>black@70078**"),
+        ("see #**tea>a@b.test@78**, @**Iago|12**", "see #**tea>a@b.test@70078**, @**Iago|1012**"),
+        ("#narrow/id/78", "#narrow/id/70078"),
+        ("#narrow/-channel/5-x/-sender/3-Iago", "#narrow/-channel/2005-x/-sender/1003-Iago"),
+        ("#narrow/dm-including/3-Iago", "#narrow/dm-including/1003-Iago"),
+        ("#narrow/group-pm-with/3,4-group", "#narrow/group-pm-with/1003,1004-group"),
         (
             "see [it](#narrow/channel/5-general/topic/x/near/78).",
             "see [it](#narrow/channel/2005-general/topic/x/near/70078).",
@@ -247,3 +253,41 @@ def test_paths_of_uploads(before: str, after: str) -> None:
 
 def test_without_paths_nothing_changes() -> None:
     assert with_new_paths("2/ab/OldToken/notes.txt", {}) == "2/ab/OldToken/notes.txt"
+
+
+# --- links to uploads, of all that came along
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[n](/user_uploads/2/ab/OldToken/notes.txt)", "[n](/user_uploads/9/7/NewToken/notes.txt)"),
+        (
+            '<img src="/user_uploads/thumbnail/2/ab/OldToken/notes.txt/840x560.webp">',
+            '<img src="/user_uploads/thumbnail/9/7/NewToken/notes.txt/840x560.webp">',
+        ),
+        (
+            "/user_uploads/download/2/ab/OldToken/notes.txt",
+            "/user_uploads/download/9/7/NewToken/notes.txt",
+        ),
+        (
+            "/user_uploads/2/1f/OtherOld/gr%C3%BC%C3%9Fe%20a%2Bb.png",
+            "/user_uploads/9/c/OtherNew/gr%C3%BC%C3%9Fe%20a%2Bb.png",
+        ),
+        ("/user_uploads/2/ShortOld/notes.txt#x", "/user_uploads/9/ShortNew/notes.txt#x"),
+        ("2/ab/OldToken/notes.txt", "2/ab/OldToken/notes.txt"),
+        ("/user_uploads/2/ab/OldToken/other.txt", "/user_uploads/2/ab/OldToken/other.txt"),
+        ("/user_uploads/2", "/user_uploads/2"),
+        ("/user_uploads/", "/user_uploads/"),
+    ],
+)
+def test_links_to_uploads(before: str, after: str) -> None:
+    paths = PATHS | {"2/ShortOld/notes.txt": "9/ShortNew/notes.txt"}
+    assert with_known_uploads(before, paths) == after
+
+
+def test_the_address_of_an_emoji(texts: TextRewriter) -> None:
+    assert texts.emoji_path("/user_avatars/2/emoji/images/7.png") == (
+        "/user_avatars/52/emoji/images/7.png"
+    )
+    assert texts.emoji_path("/user_avatars/x/emoji") == "/user_avatars/x/emoji"

@@ -46,19 +46,31 @@ class Form(enum.Enum):
     NUMBER = "number"  # the column is the id
     TEXT = "text"  # the id in decimal digits
     JSON = "json"  # a number inside JSON (a JSON column, or text that holds JSON), at `path`
+    KEYS = "keys"  # each key of the object that stands there, in decimal digits
+    PATH = "path"  # the organization's number in the address of one of its emoji, at `path`
     HTML = "html"  # a mention in HTML, see MENTIONS; `path` leads to the HTML when JSON holds it
 
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A reference holds only in rows whose `column` has this value.
+    """A reference holds only in rows whose `column` has this value, or one of these.
 
     `through` names a foreign key of the row when the column is in the row that it points at.
+    `path` are the keys that lead to the value in a JSON column.
     """
 
     column: str
-    value: int | str
+    value: int | str | frozenset[int] | frozenset[str]
     through: str | None = None
+    path: tuple[str, ...] = ()
+
+    def fits(self, found: object) -> bool:
+        """Is `found`, what stands in the column, such a value?"""
+        for key in self.path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(self.value, frozenset):
+            return isinstance(found, int | str) and found in self.value
+        return bool(found == self.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 
 from zcore.identifiers import random_uuid
+from zcore.schema.audit_data import EXTRA_DATA
 from zcore.schema.columns import (
     big_id,
     column,
@@ -24,7 +25,7 @@ from zcore.schema.columns import (
     metadata,
     unsigned,
 )
-from zcore.schema.facts import ColumnFacts, Dangling, ExportFile, Form, Reference
+from zcore.schema.facts import ColumnFacts, Dangling, ExportFile, Reference
 from zcore.schema.types import GuidText, Json, UtcDateTime
 from zcore.schema.user_settings import user_settings
 
@@ -229,21 +230,6 @@ zerver_realmexport = Table(
 )
 
 
-def _inside(target: str, *path: str, form: Form = Form.JSON) -> Reference:
-    """An id somewhere in `extra_data`: history, which nothing follows any more."""
-    return Reference(target, form, path, dangling=Dangling.KEEP)
-
-
-_EXTRA_DATA = ColumnFacts(
-    references=(
-        _inside("zerver_usergroup", "subgroup_ids", "*"),
-        _inside("zerver_usergroup", "supergroup_ids", "*"),
-        _inside("zerver_realmexport", "realm_export_id"),
-        _inside("zerver_userprofile", "added_emoji", "author_id"),
-        _inside("zerver_userprofile", "realm_emoji", "*", "author_id"),
-    )
-)
-
 # The last message of the whole server at that moment, mostly one of another realm. The server
 # compares it with the ids of messages, and fails where it is missing.
 _EVENT_LAST_MESSAGE = ColumnFacts(
@@ -256,7 +242,7 @@ zerver_realmauditlog = Table(
     big_id(),
     column("event_time", UtcDateTime, index=True),
     flag("backfilled", False),
-    column("extra_data", Json, default=dict, facts=_EXTRA_DATA),
+    column("extra_data", Json, default=dict, facts=EXTRA_DATA),
     unsigned("event_type"),
     column("event_last_message_id", Integer, null=True, facts=_EVENT_LAST_MESSAGE),
     foreign_key("realm_id", "zerver_realm"),

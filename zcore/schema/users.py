@@ -8,6 +8,7 @@ from zcore.identifiers import random_uuid
 from zcore.schema.columns import (
     EMOJI_CODE,
     LEFT_OUT,
+    MENTIONING,
     SECRET,
     big_id,
     column,
@@ -165,7 +166,7 @@ zerver_customprofilefieldvalue = Table(
     foreign_key("user_profile_id", "zerver_userprofile"),
     foreign_key("field_id", "zerver_customprofilefield"),
     column("value", Text, facts=_PROFILE_VALUE),
-    column("rendered_value", Text, null=True),
+    column("rendered_value", Text, null=True, facts=MENTIONING),
     UniqueConstraint("user_profile_id", "field_id"),
     info=exported(ExportFile.REALM, 24, "zerver_customprofilefieldvalue", required=True),
 )

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from isal import igzip
+from isal import igzip, igzip_lib
 
 from zcore import Refused
 from zops_export.export_layout import NotAnExport
@@ -34,6 +34,9 @@ MORE_ABOUT_ONE = frozenset({tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE})
 ABOUT_ALL = tarfile.XGLTYPE
 NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what stands for such bytes in a name
 ORDINARY = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
+
+ISAL_ERROR = cast("type[Exception]", igzip_lib.IsalError)  # its stub says that it is an instance
+DAMAGE = (EOFError, tarfile.TarError, igzip.BadGzipFile, ISAL_ERROR, zlib.error)
 
 Member = tuple[str, int, BinaryIO]
 MayGoOn = Callable[[], None]
@@ -66,7 +69,7 @@ def _explained(path: Path) -> Iterator[None]:
     """Say in our words what is wrong with the archive."""
     try:
         yield
-    except (EOFError, tarfile.TarError, igzip.BadGzipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise _damaged(path, error) from error
     except OSError as error:
         if error.errno is None:

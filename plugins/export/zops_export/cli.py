@@ -60,6 +60,11 @@ def export(**given: Any) -> Result:
     is_flag=True,
     help="Begin although the disk seems to have no room for the import.",
 )
+@click.option(
+    "--like-server",
+    is_flag=True,
+    help="Write what the server's own importer writes, also where that loses something.",
+)
 def import_(
     subdomain: str,
     path: Path,
@@ -70,6 +75,7 @@ def import_(
     processes: int | None,
     strict: bool,
     ignore_free_space: bool,
+    like_server: bool,
 ) -> Result:
     """Bring the exported organization at PATH in, as SUBDOMAIN.
 
@@ -98,6 +104,7 @@ def import_(
         processes,
         strict=strict,
         ignore_free_space=ignore_free_space,
+        like_server=like_server,
     )
     return import_realm(current(), options)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from zcore import Context, Failed, Finding, ZopsError
 from zcore.stage_progress import StageProgress
+from zops_export.like_server import GroupCreators
 from zops_export.notes import Notes
 from zops_export.refusing import refuse_if_problems
 
@@ -41,6 +42,7 @@ class ImportOptions:
     processes: int | None = None
     strict: bool = False
     ignore_free_space: bool = False
+    like_server: bool = False
 
 
 class ImportJob:
@@ -70,6 +72,7 @@ class ImportJob:
         self.file_count = 0
         self.made_count = 0
         self.image_count = 0
+        self.creators = GroupCreators()
         self._undo: list[Callable[[], None]] = []
 
     def begin(self, writer: Writer, files: FileStores) -> None:

@@ -17,12 +17,13 @@ from zcore import Finding
 from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
 from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
-from zcore.schema.facts import ExtraKey, table_facts
+from zcore.schema.facts import ExtraKey, references, table_facts
 from zops_export.completing import complete, make_groups
 from zops_export.export_index import DATA_FILES, referenced_tables, table_of_key
 from zops_export.import_ids import new_upload_paths, reserve_ids
 from zops_export.import_indexes import indexes_last
 from zops_export.json_rows import JsonRow, Rows, TypedRows, read_blocks
+from zops_export.like_server import servers_references, texts_for
 from zops_export.row_changes import (
     GENERATED,
     SELF_HOSTED_PLAN,
@@ -32,12 +33,12 @@ from zops_export.row_changes import (
     change_realm,
     change_service,
     change_user,
+    changes_of_texts,
     not_of_system_bots,
 )
 from zops_export.row_conversion import RowConverter
 from zops_export.row_kinds import SECOND_READING, plain
 from zops_export.selection import CHANNEL, GROUP
-from zops_export.text_rewriting import TextRewriter
 from zops_export.user_message_rows import converted_at_once
 
 if TYPE_CHECKING:
@@ -111,15 +112,17 @@ def _usable_rows(
 
 def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:
     """The converter for `table`, with the ids of this import."""
+    like_server = job.options.like_server
     return RowConverter(
         table,
         job.ids,
-        TextRewriter(job.ids),
+        texts_for(job.ids, like_server=like_server),
         job.notes,
         keyed=table.name in referenced_tables(),
         generated=GENERATED.get(table.name),
         lookups=job.index.lookups,
         limits=False,  # they were looked at
+        references_of=servers_references if like_server else references,
     )
 
 
@@ -132,24 +135,39 @@ def _changed(rows: Iterable[JsonRow], change: Change) -> Iterator[JsonRow]:
 
 def _changes(job: ImportJob) -> dict[str, Change]:
     """What is changed in the rows of some tables, besides their ids."""
-    texts = TextRewriter(job.ids)
+    like_server = job.options.like_server
+    texts = texts_for(job.ids, like_server=like_server)
+    uploads = {} if like_server else job.upload_paths
     uuid_is_taken = _uuid_is_taken(job)  # asked before the rows flow: the connection is busy then
     bots = frozenset(int(str(bot["id"])) for bot in job.index.bots)
     return {
         "zerver_realm": lambda row: change_realm(
             row,
             string_id=job.options.subdomain,
-            name=job.options.name,
+            name=_name(job),
             uuid_is_taken=uuid_is_taken,
         ),
         "zerver_userprofile": change_user,
         "zerver_service": change_service,
         "zerver_huddle": change_group,
-        "zerver_message": MessageChange(texts, _paths_by_row(job, "messages")),
-        "zerver_scheduledmessage": MessageChange(texts, _paths_by_row(job, "scheduled_messages")),
+        "zerver_message": MessageChange(
+            texts, _paths_by_row(job, "messages"), uploads, histories=not like_server
+        ),
+        "zerver_scheduledmessage": MessageChange(
+            texts, _paths_by_row(job, "scheduled_messages"), uploads
+        ),
+        **changes_of_texts(texts, uploads),
+        **({"zerver_namedusergroup": job.creators.take} if like_server else {}),
         "zerver_attachment": attachment_change(job.upload_paths),
         "analytics_usercount": not_of_system_bots(bots),
     }
+
+
+def _name(job: ImportJob) -> str | None:
+    """The organization's new name; None: it keeps its own, which the server's importer loses."""
+    if job.options.name is None and job.options.like_server:
+        return job.options.subdomain
+    return job.options.name
 
 
 def _uuid_is_taken(job: ImportJob) -> bool:
@@ -227,6 +245,7 @@ def finish(job: ImportJob) -> None:
     _set_group_hashes(connection, job)
     _set_first_messages(connection, job.realm_id)
     _set_user_activity_of_subscriptions(connection, job.realm_id)
+    job.creators.write(connection, job.ids["zerver_userprofile"], job.realm_id)
     plans = {"old_value": job.index.realm.get("plan_type"), "new_value": SELF_HOSTED_PLAN}
     now = datetime.now(UTC)
     said = (plans, role_counts(connection, job.realm_id))

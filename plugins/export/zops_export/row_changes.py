@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from zcore.identifiers import random_api_key, random_text, random_uuid, unusable_password
+from zcore.identifiers import (
+    random_api_key,
+    random_text,
+    random_uuid,
+    realm_owner_secret,
+    unusable_password,
+)
+from zcore.schema import tables
 from zops_export.json_rows import JsonRow
-from zops_export.text_rewriting import TextRewriter, with_new_paths
+from zops_export.text_rewriting import TextRewriter, with_known_uploads, with_new_paths
 
 if TYPE_CHECKING:
     from zops_export.row_conversion import Generated
@@ -40,7 +47,9 @@ def change_realm(row: JsonRow, *, string_id: str, name: str | None, uuid_is_take
         "message_visibility_limit": None,
         "first_visible_message_id": 0,
     }
-    return changed | {"uuid": random_uuid()} if uuid_is_taken else changed
+    if uuid_is_taken:  # a second copy: it must not be taken for the first one
+        changed |= {"uuid": random_uuid(), "uuid_owner_secret": realm_owner_secret()}
+    return changed
 
 
 def change_user(row: JsonRow) -> JsonRow:
@@ -58,45 +67,95 @@ def change_group(row: JsonRow) -> JsonRow:
     return row | {"huddle_hash": random_text(40)}
 
 
+class TextChange:
+    """New ids, and new paths of uploads, in a text that users typed, the value of `key`.
+
+    One that would become longer than its column allows (`longest` characters) stays.
+    """
+
+    def __init__(
+        self, texts: TextRewriter, uploads: Mapping[str, str], key: str, longest: int | None = None
+    ) -> None:
+        self._texts = texts
+        self._uploads = uploads
+        self._key = key
+        self._longest = longest
+
+    def __call__(self, row: JsonRow) -> JsonRow:
+        """The row with this text as it must be here."""
+        text = row.get(self._key)
+        if not isinstance(text, str):
+            return row
+        new = with_known_uploads(self._texts.markdown(text), self._uploads)
+        fits = self._longest is None or len(new) <= self._longest
+        return row | {self._key: new} if fits and new != text else row
+
+
+# Texts with links and mentions, besides those of messages: by table, under which key
+TYPED = {
+    "zerver_customprofilefieldvalue": "value",
+    "zerver_savedsnippet": "content",
+    "zerver_stream": "description",
+}
+
+
+def changes_of_texts(texts: TextRewriter, uploads: Mapping[str, str]) -> dict[str, Change]:
+    """By table: what puts new ids, and the new paths of `uploads`, into what users typed."""
+    return {
+        name: TextChange(texts, uploads, key, getattr(tables[name].c[key].type, "length", None))
+        for name, key in TYPED.items()
+    }
+
+
 class MessageChange:
-    """New ids and upload paths in the texts of messages."""
+    """New ids and upload paths in the texts of messages.
+
+    `linked` are, by message, the old and new paths of the uploads that its attachments say;
+    `uploads` are all of them. `histories`: also in what a message was before.
+    """
 
     def __init__(
         self,
         texts: TextRewriter,
-        paths: Mapping[int, Mapping[str, str]],
+        linked: Mapping[int, Mapping[str, str]],
+        uploads: Mapping[str, str],
+        *,
+        histories: bool = True,
     ) -> None:
         self._texts = texts
-        self._paths = paths
+        self._linked = linked
+        self._uploads = uploads
+        self._histories = histories
 
     def __call__(self, row: JsonRow) -> JsonRow:
         """The row with what users typed and what was rendered from it, as it must be here."""
-        linked = self._paths.get(row["id"], {}) if row.get("has_attachment") else {}  # type: ignore[call-overload]
+        linked = self._linked.get(row["id"], {}) if row.get("has_attachment") else {}  # type: ignore[call-overload]
         changed = self._texts_of(row, "content", "rendered_content", linked)
-        if row.get("edit_history"):
+        if self._histories and row.get("edit_history"):
             changed["edit_history"] = self._history(row["edit_history"], linked)
         return changed
 
     def _texts_of(
-        self, row: JsonRow, typed: str, rendered: str, paths: Mapping[str, str]
+        self, row: JsonRow, typed: str, rendered: str, linked: Mapping[str, str]
     ) -> JsonRow:
         """A copy of the row with its two texts changed. Ids in HTML follow by the schema."""
         changed = dict(row)
         if isinstance(row.get(typed), str):
             changed[typed] = self._texts.markdown(str(row[typed]))
-        for key in (typed, rendered) if paths else ():
+        for key in (typed, rendered):
             if isinstance(changed.get(key), str):
-                changed[key] = with_new_paths(str(changed[key]), paths)
+                text = with_new_paths(str(changed[key]), linked)
+                changed[key] = with_known_uploads(text, self._uploads)
         return changed
 
-    def _history(self, history: object, paths: Mapping[str, str]) -> object:
+    def _history(self, history: object, linked: Mapping[str, str]) -> object:
         """What the message was before; whatever is no history stays, and is found out later."""
         try:
             entries = msgspec.json.decode(str(history), type=list[JsonRow])
         except (msgspec.MsgspecError, RecursionError):
             return history
         changed = [
-            self._texts_of(entry, "prev_content", "prev_rendered_content", paths)
+            self._texts_of(entry, "prev_content", "prev_rendered_content", linked)
             for entry in entries
         ]
         return history if changed == entries else msgspec.json.encode(changed).decode()

@@ -7,6 +7,7 @@ that refers to something.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ MENDED = {
     Dangling.LOSE_ROW: "; the row is left out",
 }
 LONGEST_SHOWN = 40
+INSIDE_JSON = (Form.JSON, Form.KEYS, Form.PATH)
+ID_AS_TEXT = re.compile(r"[0-9]{1,19}")
 UNREADABLE = (
     TypeError,
     ValueError,
@@ -54,6 +57,7 @@ UNREADABLE = (
 
 Convert = Callable[[object, JsonRow], object]
 Generated = Callable[[], object]
+ReferencesOf = Callable[[sa.Column[object]], tuple[Reference, ...]]
 
 
 class LeaveOut(Exception):  # no error: a row that a rule leaves out
@@ -79,12 +83,14 @@ class RowConverter:
         generated: Mapping[str, Generated] | None = None,
         lookups: Mapping[str, Mapping[object, object]] | None = None,
         limits: bool = True,
+        references_of: ReferencesOf = references,
     ) -> None:
         self.table = table
         self._ids = ids
         self._texts = texts
         self._notes = notes
         self._lookups = lookups or {}
+        self._references_of = references_of
         self._generated = dict(generated or {})
         self._known = frozenset(row_keys(table))
         self._columns = {
@@ -194,13 +200,13 @@ class RowConverter:
         if column.name == "id":
             own = self._ids[self.table.name].get
             return lambda value, row: own(value)  # type: ignore[arg-type]  # a wrong type is caught
-        found = references(column)
+        found = self._references_of(column)
         if not found:
             return None
-        by_form = {
-            form: [one for one in found if one.form is form]
-            for form in dict.fromkeys(one.form for one in found)
-        }
+        by_form: dict[Form, list[Reference]] = {}
+        for one in found:
+            form = Form.JSON if one.form in INSIDE_JSON else one.form
+            by_form.setdefault(form, []).append(one)
         steps = [self._by_form(form, column, some) for form, some in by_form.items()]
         if len(steps) == 1:
             return steps[0]
@@ -209,7 +215,7 @@ class RowConverter:
     def _by_form(self, form: Form, column: sa.Column[object], found: list[Reference]) -> Convert:
         if form is Form.HTML:
             return self._html(column, found)
-        if form is Form.JSON:
+        if form in INSIDE_JSON:
             return self._json(column, found)
         if len(found) == 1 and found[0].when is None and found[0].hard and form is Form.NUMBER:
             return self._hard_number(column, found[0])
@@ -255,9 +261,9 @@ class RowConverter:
         if when is None:
             return True
         if when.through is None:
-            return row.get(when.column) == when.value
+            return when.fits(row.get(when.column))
         through = when.through.removesuffix("_id")
-        return self._lookups[f"{through}.{when.column}"].get(row.get(through)) == when.value
+        return when.fits(self._lookups[f"{through}.{when.column}"].get(row.get(through)))
 
     def _dangling(
         self, column: sa.Column[object], reference: Reference, value: object, row: JsonRow
@@ -293,23 +299,46 @@ class RowConverter:
         )
 
     def _json(self, column: sa.Column[object], found: list[Reference]) -> Convert:
-        steps = []
-        for reference in found:
-
-            def step(value: object, row: JsonRow, reference: Reference = reference) -> object:
+        def step_of(reference: Reference) -> Convert:
+            def step(value: object, row: JsonRow) -> object:
                 if value is None or not self._holds(reference, row):
                     return value
-                return self._mapped(column, reference, value, row)
+                return self._inside_json(column, reference, value, row)
 
-            steps.append((reference.path, step))
-        return self._inside(column, steps)
+            return step
+
+        return self._inside(column, [(one.path, step_of(one)) for one in found])
+
+    def _inside_json(
+        self, column: sa.Column[object], reference: Reference, value: object, row: JsonRow
+    ) -> object:
+        """What stands for the value that a path leads to; soft ones may be of any kind."""
+        if reference.form is Form.PATH:
+            return self._texts.emoji_path(value) if isinstance(value, str) else value
+        if reference.form is Form.KEYS:
+            if not isinstance(value, dict):
+                return value
+            return {self._digits(column, reference, key, row): value[key] for key in value}
+        if isinstance(value, str) and not reference.hard:
+            return self._digits(column, reference, value, row)
+        if not isinstance(value, int) and not reference.hard:
+            return value
+        return self._mapped(column, reference, value, row)
+
+    def _digits(
+        self, column: sa.Column[object], reference: Reference, value: str, row: JsonRow
+    ) -> str:
+        """The new id for one that is written out; what is no number stays."""
+        if not ID_AS_TEXT.fullmatch(value):
+            return value
+        return str(self._mapped(column, reference, int(value), row))
 
     def _inside(
         self, column: sa.Column[object], steps: Sequence[tuple[tuple[str, ...], Convert]]
     ) -> Convert:
         """Apply each step at its path inside JSON, which text columns hold as text."""
         holds_text = not isinstance(column.type, Json)
-        found = references(column)
+        found = self._references_of(column)
         conditional = any(reference.when is not None for reference in found)
 
         def convert(value: object, row: JsonRow) -> object:

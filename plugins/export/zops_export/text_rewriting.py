@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from zcore.schema.facts import MENTIONS
 
@@ -21,11 +21,18 @@ ATTRIBUTE_TABLES = {mention.attribute: table for table, mention in MENTIONS.item
 ATTRIBUTE = re.compile(rf'(?<=\s)({"|".join(ATTRIBUTE_TABLES)})="([0-9]+)"')
 # A link inside this organization: never behind a host name, which may be another server's.
 OWN_LINK = re.compile(r"(^|[\s(\"'\[<])(/?#narrow/[^\s)\"'\]<>]+)")
-CHANNEL_IN_LINK = re.compile(r"((?:channel|stream)/)([0-9]+)(?=-|/|$)")
-MESSAGE_IN_LINK = re.compile(r"(/(?:near|with)/)([0-9]+)")
-PEOPLE_IN_LINK = re.compile(r"(/(?:dm|pm-with|sender)/)([0-9]+(?:,[0-9]+)*)(?=-|/|$)")
+# A dash before an operator turns it round: everything but.
+CHANNEL_IN_LINK = re.compile(r"(/-?(?:channel|stream)/)([0-9]+)(?=-|/|$)")
+MESSAGE_IN_LINK = re.compile(r"(/-?(?:near|with|id)/)([0-9]+)")
+PEOPLE_IN_LINK = re.compile(
+    r"(/-?(?:dm|pm-with|sender|dm-including|group-pm-with)/)([0-9]+(?:,[0-9]+)*)(?=-|/|$)"
+)
 EMOJI_IN_LINK = re.compile(r'(="/user_avatars/)([0-9]+)(/emoji/)')
+EMOJI_PATH = re.compile(r"(/user_avatars/)([0-9]+)(/emoji/)")
 MENTION_WITH_ID = re.compile(r"(@_?\*\*[^*|\n]+\|)([0-9]+)(\*\*)")
+MESSAGE_MENTION = re.compile(r"(#\*\*[^*>\n]+>[^*\n]*@)([0-9]+)(\*\*)")
+UPLOAD = re.compile(r"(?<=user_uploads/)(thumbnail/|download/)?([^\s\"'()<>\[\]?#]+)")
+PARTS_OF_PATHS = (4, 3)  # the organization, a shelf unless in an object store, a token, a name
 LONGEST_ID = 19  # in digits; a text may hold thousands, which Python does not like to count with
 
 Replace = Callable[[re.Match[str]], str]
@@ -48,10 +55,17 @@ class TextRewriter:
         return text
 
     def markdown(self, text: str) -> str:
-        """What a user typed: mentions with an id, and links."""
-        if "|" in text and "**" in text:
-            text = MENTION_WITH_ID.sub(self._middle(self._users), text)
+        """What a user typed: mentions with an id, of people and of messages, and links."""
+        if "**" in text:
+            if "|" in text:
+                text = MENTION_WITH_ID.sub(self._middle(self._users), text)
+            if "#**" in text:
+                text = MESSAGE_MENTION.sub(self._middle(self._messages), text)
         return self._links(text)
+
+    def emoji_path(self, path: str) -> str:
+        """The address of a custom emoji's picture."""
+        return EMOJI_PATH.sub(self._middle(self._realms), path, count=1)
 
     def _tag(self, match: re.Match[str]) -> str:
         tag = ATTRIBUTE.sub(self._attribute, match.group())
@@ -89,8 +103,24 @@ def _new(ids: IdMap, ident: str) -> str:
     return ident if found is None else str(found)
 
 
+def with_known_uploads(text: str, paths: Mapping[str, str]) -> str:
+    """`text` with the new paths of those uploads that it links to, of all that there are."""
+
+    def new(match: re.Match[str]) -> str:
+        parts = match.group(2).split("/")
+        for size in PARTS_OF_PATHS:
+            old = "/".join(parts[:size])
+            found = paths.get(unquote(old))
+            if found is not None:
+                path = found if old == unquote(old) else quote(found)
+                return "/".join([(match.group(1) or "") + path, *parts[size:]])
+        return match.group()
+
+    return UPLOAD.sub(new, text) if "user_uploads/" in text else text
+
+
 def with_new_paths(text: str, paths: Mapping[str, str]) -> str:
-    """`text` with the new path of each upload, plain or percent-encoded."""
+    """`text` with the new path of each upload, plain or percent-encoded, wherever it stands."""
     for old, new in paths.items():
         text = text.replace(old, new)
         encoded = quote(old)
