@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Protocol
 from bench.running import postgres_server
 from tests.interop.reading import REAL_EXPORTS, unpack
 from tests.zops_export.fuzzing import (
+    KEPT,
     SMALL,
-    TAKEN_IN,
     Outcome,
     SqlitePlace,
     Trials,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from zcore.testing.postgres import PostgresServer
 
 CASES = 5000
-POSTGRES_CASES = 300
+POSTGRES_CASES = 400
 
 
 class Place(Protocol):
@@ -78,15 +78,15 @@ def prepared(kind: str, export: Path, folder: Path) -> Iterator[Place]:
         yield PostgresPlace(server, export, folder)
 
 
-def campaign(names: list[str], place: Place, trials: Trials) -> list[Outcome]:
-    """Run the cases; those with faults are told at once."""
+def campaign(names: list[str], place: Place, trials: Trials, shown: set[int]) -> list[Outcome]:
+    """Run the cases; those with faults, or exit codes to be `shown`, are told at once."""
     outcomes = []
     for number, name in enumerate(names, start=1):
         outcome = trials.run(name, place.url)
         outcomes.append(outcome)
-        if outcome.faults:
+        if outcome.faults or outcome.exit_code in shown:
             print(as_line(outcome), flush=True)
-        if outcome.faults or outcome.exit_code in TAKEN_IN:
+        if outcome.faults or outcome.taken_in:
             place.renew()
         if number % 500 == 0:
             print(f"{number} of {len(names)}", file=sys.stderr, flush=True)
@@ -99,11 +99,11 @@ def report(kind: str, outcomes: list[Outcome], seconds: float) -> None:
     said = ", ".join(f"{count} with exit code {code}" for code, count in sorted(codes.items()))
     faults = sum(1 for outcome in outcomes if outcome.faults)
     slowest = max(outcomes, key=lambda outcome: outcome.seconds)
-    largest = max(outcomes, key=lambda outcome: outcome.resident)
+    largest = max(outcomes, key=lambda outcome: outcome.more_resident)
     print(f"{kind}: {len(outcomes)} imports in {seconds:.0f} s: {said}; {faults} with faults")
     print(
         f"  the slowest took {slowest.seconds:.1f} s ({slowest.name}),"
-        f" the largest {largest.resident >> 20} MB ({largest.name})"
+        f" the largest {largest.more_resident >> 20} MB more than before ({largest.name})"
     )
 
 
@@ -114,6 +114,7 @@ def main() -> int:
     parser.add_argument("--postgres", type=int, default=POSTGRES_CASES, help="into PostgreSQL")
     parser.add_argument("--from", type=int, default=0, dest="start", help="pass over the first")
     parser.add_argument("--case", action="append", help="only this one; may be repeated")
+    parser.add_argument("--show", type=int, action="append", default=[], metavar="EXIT_CODE")
     parser.add_argument("--keep", type=Path, help="with --case: make it there and run nothing")
     words = parser.parse_args()
     failed = 0
@@ -126,13 +127,13 @@ def main() -> int:
             print(spoil(words.case[0], export, words.keep))
             return 0
         for kind, count in (("sqlite", words.cases), ("postgresql", words.postgres)):
-            names = words.case or list(case_names(count))[words.start :]
+            names = words.case or [*KEPT, *list(case_names(count))[words.start :]]
             if not count or not names:
                 continue
             started = time.monotonic()
             (folder / kind).mkdir()
             with prepared(kind, export, folder / kind) as place:
-                outcomes = campaign(names, place, Trials(export, folder / kind))
+                outcomes = campaign(names, place, Trials(export, folder / kind), set(words.show))
             report(kind, outcomes, time.monotonic() - started)
             failed += sum(1 for outcome in outcomes if outcome.faults)
         shutil.rmtree(folder / "real")

@@ -40,6 +40,7 @@ IGNORED = {
     ("zerver_realm", "string_id"): "the new subdomain is an argument of the import",
     ("zerver_realm", "uuid"): "a second copy on one server gets a new one",
     ("zerver_stream", "is_recently_active"): "depends on the day of the import",
+    ("zerver_realm", "uuid_owner_secret"): "belongs to the uuid",
     ("zerver_realm", "push_notifications_enabled"): "depends on the server",
     ("zerver_realm", "plan_type"): SELF_HOSTED,
     ("zerver_realm", "_max_invites"): SELF_HOSTED,
@@ -63,6 +64,14 @@ IGNORED_EVENTS = {
     PLAN_CHANGED: "written by an import",
     IMPORTED: "written by an import",
 }
+
+TYPED = {
+    "zerver_message.content",
+    "zerver_savedsnippet.content",
+    "zerver_scheduledmessage.content",
+    "zerver_stream.description",
+}
+"""Texts with links and mentions."""
 
 Describe = Callable[[object, "Row"], object]
 
@@ -169,7 +178,7 @@ class Described:
     def _by_column(self, column: sa.Column[object]) -> Describe:
         """What describes the values of a column."""
         name = f"{column.table.name}.{column.name}"
-        if name in ("zerver_message.content", "zerver_scheduledmessage.content"):
+        if name in TYPED:
             return lambda value, _row: self._names.text(str(value))
         found = references(column)
         if not found:
@@ -179,7 +188,7 @@ class Described:
         forms = {reference.form for reference in found}
         if forms == {Form.HTML}:
             return lambda value, _row: self._names.text(value) if isinstance(value, str) else value
-        if forms == {Form.JSON}:
+        if forms <= {Form.JSON, Form.KEYS, Form.PATH}:
             return lambda value, row: self._inside(value, found, row)
         return lambda value, row: self._reference(value, found, row)
 
@@ -203,7 +212,7 @@ class Described:
         if when is None:
             return True
         if when.through is None:
-            return bool(row[when.column] == when.value)
+            return when.fits(row[when.column])
         ident = row[when.through.removesuffix("_id")]
         table = next(iter(tables["zerver_customprofilefieldvalue"].c[when.through].foreign_keys))
         rows = self._export.rows(table.target_fullname.split(".")[0])
@@ -215,12 +224,13 @@ class Described:
             return value
         document = json.loads(value) if isinstance(value, str) else value
         for reference in found:
-            document = self._at(document, reference.path, reference)
+            if self._holds(reference, row):
+                document = self._at(document, reference.path, reference)
         return document
 
     def _at(self, value: object, path: tuple[str, ...], reference: Reference) -> object:
         if not path:
-            return self._pointed_at(value, reference) if isinstance(value, int) else value
+            return self._named_inside(value, reference)
         if path[0] == "*" and isinstance(value, list):
             return [self._at(one, path[1:], reference) for one in value]
         if path[0] == "*" and isinstance(value, dict):
@@ -228,6 +238,14 @@ class Described:
         if isinstance(value, dict) and path[0] in value:
             return value | {path[0]: self._at(value[path[0]], path[1:], reference)}
         return value
+
+    def _named_inside(self, value: object, reference: Reference) -> object:
+        if reference.form is Form.PATH:
+            return self._names.text(value) if isinstance(value, str) else value
+        if reference.form is Form.KEYS and isinstance(value, dict):
+            return {str(self._pointed_at(int(key), reference)): value[key] for key in value}
+        number = isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
+        return self._pointed_at(int(str(value)), reference) if number else value
 
     def _edit_history(self, value: object, _row: Row) -> object:
         if not value:

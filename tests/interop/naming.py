@@ -27,6 +27,7 @@ BY_ATTRIBUTE = {
 }
 ATTRIBUTE_ID = re.compile(rf'(?P<name>{"|".join(BY_ATTRIBUTE)})="(?P<id>\d+)"')
 MENTION_ID = re.compile(r"(?P<before>@_?\*\*[^*|]+\|)(?P<id>\d+)(?=\*\*)")
+MESSAGE_ID = re.compile(r"(?P<before>#\*\*[^*>\n]+>[^*\n]*@)(?P<id>\d+)(?=\*\*)")
 EMOJI_REALM = re.compile(r"(?<=/user_avatars/)(?P<id>\d+)(?=/emoji/)")
 # A link inside the organization; one with a host name may lead to another.
 NARROW_LINK = re.compile(r"(?<![\w./%-])/?#narrow/[^\s\"'<>()\[\]]+")
@@ -35,6 +36,7 @@ LINK_PARTS = {
     "stream": "zerver_stream",
     "near": "zerver_message",
     "with": "zerver_message",
+    "id": "zerver_message",
     "dm": "zerver_userprofile",
     "pm-with": "zerver_userprofile",
     "sender": "zerver_userprofile",
@@ -78,6 +80,9 @@ class Names:
         text = ATTRIBUTE_ID.sub(self._attribute, text)
         text = MENTION_ID.sub(
             lambda found: found["before"] + self._named("zerver_userprofile", found["id"]), text
+        )
+        text = MESSAGE_ID.sub(
+            lambda found: found["before"] + self._named("zerver_message", found["id"]), text
         )
         text = EMOJI_REALM.sub(lambda found: self._named("zerver_realm", found["id"]), text)
         text = NARROW_LINK.sub(self._link, text)

@@ -84,7 +84,7 @@ def hostile_text(dice: random.Random) -> str:
             "/user_uploads/%s/a/b.txt",
             "/#narrow/dm/%s-group",
             HISTORY.replace("%s", "null").replace("null", "%s", 1),
-            HISTORY.replace('"timestamp":%s', '"timestamp":1').replace("%s", "[1]", 1) % (1, "{}"),
+            HISTORY.replace("%s", "[1]", 1).replace("%s", "1", 1) % ("%s", "{}"),
             "[" * 2000 + "%s",
             '{"1":%s}',
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,5 +79,7 @@ def _lighten_files(folder: Path, kept: set[str]) -> None:
     for record in records:
         if record["path"] not in kept:
             (folder / record["path"]).unlink()
+            with suppress(OSError):  # something else is in it
+                os.removedirs((folder / record["path"]).parent)
     left = [record for record in records if record["path"] in kept]
     (folder / "records.json").write_text(json.dumps(left))

@@ -108,7 +108,7 @@ def test_the_first_export_gets_the_mark_that_the_server_forgets(
     assert (mark["realm"], mark["backfilled"], mark["acting_user"]) == (4, False, None)
 
 
-@pytest.mark.parametrize("name", ["full", "consent"])
+@pytest.mark.parametrize("name", REAL_EXPORTS)
 def test_an_import_beside_other_organizations(
     name: str,
     beside_server: Server,
