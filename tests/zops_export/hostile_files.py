@@ -6,7 +6,9 @@ import gzip
 import io
 import os
 import random
+import struct
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,12 +95,55 @@ def more_files(dice: random.Random, folder: Path) -> None:
     path.write_bytes(dice.choice((b"{}", b"", b'{"zerver_message": [], "zerver_usermessage": []}')))
 
 
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    sum_of_it = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + sum_of_it
+
+
+def _png(width: int, height: int, pixels: bytes, *, depth: int = 8, color: int = 2) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    text = _chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(30 << 20)))
+    parts = (_chunk(b"IHDR", header), text, _chunk(b"IDAT", pixels), _chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def _gif(width: int, height: int, frames: int) -> bytes:
+    size = struct.pack("<HH", width, height)
+    frame = b"\x2c" + bytes(4) + size + b"\0\x02\x02\x4c\x01\0"
+    return b"GIF89a" + size + b"\x80\0\0" + bytes(6) + frame * frames + b";"
+
+
+def spoil_picture(dice: random.Random, folder: Path) -> None:
+    """A picture is none, or one that takes a thousand times its size to be shown."""
+    pictures = [path for path in folder.rglob("*.*") if path.suffix in PICTURES]
+    path = dice.choice(sorted(pictures))
+    content = path.read_bytes()
+    place = dice.randrange(len(content))
+    zeros = zlib.compress(bytes(20 << 20), 1)
+    made = (
+        *(content[:place], content[:place] + b"\xff\0" * 9 + content[place:], b"<svg/>", b"GIF89a"),
+        *(_png(60_000, 60_000, zeros), _png(1 << 31, 1, zeros), _png(0, 0, b""), _png(9, 9, b"x")),
+        *(_png(5000, 5000, zeros), _png(30_000, 1, zeros), _png(900, 900, zeros, depth=16)),
+        *(_gif(1, 1, 20_000), _gif(65_535, 65_535, 1), _gif(500, 500, 400), _gif(0, 0, 3)),
+        *(
+            b"\x89PNG\r\n\x1a\n",
+            b"II*\0" + b"\xff" * 400,
+            b"RIFF\xff\xff\xff\xffWEBPVP8X" + bytes(90),
+        ),
+        *(b"\xff\xd8\xff\xe1\xff\xff" + b"Exif\0\0" * 9000, b"%PDF-1.4", b"P6 9 9 255 x", b"BM"),
+    )
+    replace(path, dice.choice(made))
+
+
+PICTURES = (".png", ".gif", ".jpg", ".jpeg", ".original", ".webp")
+
 FILE_CHANGES: dict[str, Change] = {
     "flip-bytes": flip_bytes,
     "cut": cut,
     "insert": insert,
     "other-file": other_file,
     "more-files": more_files,
+    "spoil-picture": spoil_picture,
 }
 
 # Archives ---------------------------------------------------------------------------------------
