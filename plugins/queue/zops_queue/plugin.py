@@ -30,6 +30,20 @@ STATS_FOLDER: Setting[Path | None] = Setting(
     default=None,
     kind=Path,
 )
+WEBHOOK_SECONDS = Setting(
+    "webhook_seconds", "How long a bot's webhook may take to answer", default=10.0, kind=float
+)
+WEBHOOK_NETWORKS: Setting[tuple[str, ...]] = Setting(
+    "webhook_networks",
+    "Private networks that webhooks may be in all the same, such as 10.1.0.0/16",
+    default=(),
+    kind=tuple,
+)
+API_URL = Setting(
+    "api_url",
+    "Where the server's API takes what bots answer; by itself at the organization's own address",
+    default="",
+)
 TEST_FILE: Setting[Path | None] = Setting(
     "test_file",
     "Where the worker of queue test writes what comes; by itself zulip-worker-test-file in the"
@@ -42,7 +56,15 @@ TEST_FILE: Setting[Path | None] = Setting(
 @hookimpl
 def zops_settings() -> list[Setting[object]]:
     """How patient the workers are, and what they tell."""
-    return [ATTEMPTS, MAIL_SECONDS, STATS_FOLDER, TEST_FILE]
+    return [
+        ATTEMPTS,
+        MAIL_SECONDS,
+        STATS_FOLDER,
+        WEBHOOK_SECONDS,
+        WEBHOOK_NETWORKS,
+        API_URL,
+        TEST_FILE,
+    ]
 
 
 @hookimpl
@@ -118,6 +140,12 @@ def zops_queue_workers() -> list[Worker]:
             "Takes away what nobody can push.",
             batch=NOOP_BATCH,
             ready="zops_queue.workers.push:ready",
+        ),
+        Worker(
+            "outgoing_webhooks",
+            "zops_queue.workers.outgoing_webhooks:handle",
+            "Tells bots of messages, and says what they answer.",
+            ready="zops_queue.workers.outgoing_webhooks:ready",
         ),
         Worker("test", "zops_queue.workers.test:handle", "Writes what comes into a file."),
         Worker(

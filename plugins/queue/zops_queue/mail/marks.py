@@ -29,14 +29,15 @@ LOCK = 0x7A6F7073  # so that two workers do not make the table at the same momen
 
 
 class Marks:
-    """The marks in one database. Every change is committed when a call returns.
+    """The marks in one database, in a table `name`. Every change is committed when a call returns.
 
     A database that does not let us write raises `Unreachable`, as one that is not there: no letter
     is to blame for either.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, name: str = "mails") -> None:
         self._database = database
+        self._name = name
 
     def state(self, key: str) -> State | None:
         """What is known of a letter."""
@@ -73,7 +74,7 @@ class Marks:
         in_schema = self._database.dialect == "postgresql"
         metadata = sa.MetaData(schema=SCHEMA if in_schema else None)
         table = sa.Table(
-            "mails" if in_schema else f"{SCHEMA}_mails",
+            self._name if in_schema else f"{SCHEMA}_{self._name}",
             metadata,
             sa.Column("key", sa.String(64), primary_key=True),
             sa.Column("state", sa.String(8), nullable=False),

@@ -1,0 +1,1 @@
+"""Outgoing webhooks: what bots of users are told, what they answer, and what follows from it."""
