@@ -306,6 +306,7 @@ def zops_committed(change: Change, context: Context) -> None:
     `user.soft_reactivated`    -
     `user.deleted`             `old`: `email`, `delivery_email`, `api_key`; `recipient_ids`: what
                                the account was subscribed to; `invitations_ended`
+    `message.rerendered`       `message_ids`: their HTML is another one, what was written is not
     `channel.created`          `stream_ids`
     `channel.subscribed`       `stream_ids`; `user_ids` are the new subscribers
     any                        `session_keys`: login sessions that were deleted with it

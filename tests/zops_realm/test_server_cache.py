@@ -150,6 +150,8 @@ def test_changes_of_an_organization(acme: Acme) -> None:
         everybody | lists | now | before
     )
     assert acme.stale("channel.created", stream_ids=[1]) == acme.lists("bot_dicts_in_realm")
+    rendered = acme.stale("message.rerendered", message_ids=[7, 9])
+    assert rendered == {"message_dict:7", "message_dict:9"}
     assert acme.stale("acme.changed") == set()
 
 

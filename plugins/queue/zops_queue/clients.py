@@ -7,6 +7,7 @@ known, nobody would take them, and there are none.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,13 @@ from zops_queue.names import push_queue
 from zops_queue.workers.fields import BadField
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from zcore.broker import WorkContext
+
+
+Receiver = int | Mapping[str, object]
+"""An account's number; or that as `id`, with what the event says to this account alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def find_member(connection: sa.Connection, user_id: int) -> Member:
 
 
 def tell_clients(
-    work: WorkContext, string_id: str, event: Mapping[str, object], users: Sequence[int]
+    work: WorkContext, string_id: str, event: Mapping[str, object], users: Sequence[Receiver]
 ) -> None:
     """Have the server tell the clients of `users`, accounts of one organization, of `event`.
 
@@ -60,11 +65,17 @@ def tell_clients(
     except Refused as error:
         current().console.warn(f"open clients are not told of a change: {error.message}")
         return
-    shares: dict[str, list[int]] = defaultdict(list)
-    for user_id in users:
-        shares[queues[user_id % len(queues)]].append(user_id)
+    shares: dict[str, list[Receiver]] = defaultdict(list)
+    for user in users:
+        shares[queues[_number(user) % len(queues)]].append(user)
     for queue, share in shares.items():
         work.publish(queue, {"event": event, "users": share})
+
+
+def _number(user: Receiver) -> int:
+    number = user if isinstance(user, int) else user["id"]
+    assert isinstance(number, int)  # noqa: S101 # its callers write it
+    return number
 
 
 def take_back_pushes(work: WorkContext, user_id: int, message_ids: Iterable[int]) -> None:

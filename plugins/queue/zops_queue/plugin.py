@@ -147,6 +147,13 @@ def zops_queue_workers() -> list[Worker]:
             "Tells bots of messages, and says what they answer.",
             ready="zops_queue.workers.outgoing_webhooks:ready",
         ),
+        Worker(
+            "thumbnail",
+            "zops_queue.workers.thumbnail:handle",
+            "Makes smaller copies of uploaded images.",
+            ready="zops_queue.workers.thumbnail:ready",
+            partial="zops_queue.workers.thumbnail:partial",
+        ),
         Worker("test", "zops_queue.workers.test:handle", "Writes what comes into a file."),
         Worker(
             "noop",

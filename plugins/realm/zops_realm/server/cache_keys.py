@@ -89,6 +89,11 @@ def single_user_recipient(user_id: int) -> str:
     return f"single_user_display_recipient:{user_id}"
 
 
+def message(message_id: int) -> str:
+    """A message as clients are shown it."""
+    return f"message_dict:{message_id}"
+
+
 def alert_words(realm_id: int) -> str:
     """The alert words of all users."""
     return f"realm_alert_words:{realm_id}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from zops_realm.server import cache_keys as keys
-from zops_realm.server.details import deleted_users, old_value, recipient_ids
+from zops_realm.server.details import deleted_users, message_ids, old_value, recipient_ids
 
 if TYPE_CHECKING:
     from zcore import Change
@@ -105,6 +105,11 @@ def _lists_of_the_realm(change: Change, now: Organization) -> Iterator[str]:
             yield keys.text_description(string_id)
 
 
+def _messages(change: Change, _: Organization) -> Iterator[str]:
+    """Messages as clients are shown them."""
+    yield from map(keys.message, message_ids(change))
+
+
 def _system_bots(_: Change, __: Organization) -> Iterator[str]:
     """The bots that come into an empty database with its first organization."""
     yield keys.cross_realm_bots()
@@ -148,4 +153,5 @@ CACHE_RULES: dict[str, tuple[Rule, ...]] = {
     "user.soft_reactivated": (_accounts,),
     "user.deleted": (_accounts, _former_names, _user_list, _active_lists, _recipients),
     "channel.created": (_bot_list,),
+    "message.rerendered": (_messages,),
 }

@@ -35,6 +35,11 @@ def recipient_ids(change: Change) -> list[int]:
     return list(_numbers(change.details.get("recipient_ids")))
 
 
+def message_ids(change: Change) -> list[int]:
+    """The messages that the change is about."""
+    return list(_numbers(change.details.get("message_ids")))
+
+
 def session_keys(change: Change) -> list[str]:
     """The login sessions that were deleted."""
     return [str(key) for key in _iterable(change.details.get("session_keys"))]

@@ -70,6 +70,7 @@ STALE = {
     "user.password_changed": "sessions with the former password as logged in",
     "user.soft_reactivated": "the account as long away",
     "user.deleted": "the account",
+    "message.rerendered": "messages without thumbnails of their images",
     "channel.created": "lists of channels without the new one",
     "channel.subscribed": "lists of subscribers without the new ones",
 }
