@@ -28,8 +28,9 @@ SLOW = """
     import os, pathlib, time
 
     def more(job):
-        pathlib.Path(os.environ["ZOPS_HOME"], "exporting").touch()
-        while True:
+        home = pathlib.Path(os.environ["ZOPS_HOME"])
+        (home / "exporting").touch()
+        while not (home / "go on").exists():
             job.may_go_on()
             time.sleep(0.05)
 """
@@ -147,6 +148,29 @@ def test_a_stop_leaves_the_event_in_the_queue(
     asking.zops(*WORK)
     assert asking.row(number)["status"] == SUCCEEDED
     assert asking.row(number)["date_failed"] is None
+
+
+def test_an_export_goes_on_when_its_worker_is_killed(
+    asking: Asking, temporary_plugins: TemporaryPlugins, uploads: Path
+) -> None:
+    """The next worker waits for it, makes no other one, and says that it is there."""
+    temporary_plugins.install("slow", STAGE, work=SLOW)
+    number = asking.ask()
+    killed = asking.zops.start("process-queue", "deferred_work")
+    until(lambda: (asking.zops.home / "exporting").exists(), 30)
+    killed.kill()
+    killed.wait(20)
+    process = asking.zops.start("process-queue", "deferred_work")
+    said = f"waits: export {number} is being made by another process"
+    assert process.stderr is not None
+    assert any(said in line for line in process.stderr)
+    (asking.zops.home / "go on").touch()
+    until(asking.messages, 30)
+    process.terminate()
+    assert process.wait(20) == 0
+    assert asking.row(number)["status"] == SUCCEEDED
+    assert len(list((uploads / "avatars" / "exports").rglob("*.tar.gz"))) == 1
+    assert len(rows(asking.database, "zerver_realmauditlog", event_type=206)) == 1
 
 
 def test_what_somebody_else_makes_is_left_to_them(asking: Asking) -> None:

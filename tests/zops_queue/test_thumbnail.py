@@ -19,7 +19,8 @@ from tests.zops_realm.realm_state import insert, rows, update
 from zcore.database import Database
 from zcore.testing import settings_of, work
 from zops_queue.thumbnails.formats import Picture
-from zops_queue.workers.thumbnail import handle
+from zops_queue.thumbnails.making import READABLE
+from zops_queue.workers.thumbnail import UNREADABLE, handle, partial, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -210,6 +211,15 @@ def test_what_only_the_server_can_read_is_left_to_it(
     assert reason in said
     assert gallery.entries() == []
     assert WAITING in gallery.html()
+
+
+def test_beside_a_server_all_leaves_the_queue_alone(gallery: Gallery) -> None:
+    assert UNREADABLE not in READABLE
+    with as_command(gallery.database, gallery.settings) as context:
+        assert UNREADABLE in partial(context)
+        assert ready(context) == ""
+    with as_command(gallery.database, settings_of()) as context:
+        assert partial(context) == ""
 
 
 def test_a_file_that_is_not_there(gallery: Gallery) -> None:

@@ -113,19 +113,7 @@ def zops_queue_workers() -> list[Worker]:
             batch=ACTIVITY_BATCH,
             ready="zops_queue.workers:needs_database",
         ),
-        *(
-            Worker(
-                queue,
-                "zops_queue.workers.email_senders:handle",
-                help,
-                ready="zops_queue.workers.email_senders:ready",
-                partial="zops_queue.workers.email_senders:partial",
-            )
-            for queue, help in (
-                ("email_senders", "Sends mail that somebody waits for."),
-                ("deferred_email_senders", "Sends mail that can wait."),
-            )
-        ),
+        *_mail_workers(),
         Worker(
             "deferred_work",
             "zops_queue.workers.deferred_work:handle",
@@ -146,6 +134,7 @@ def zops_queue_workers() -> list[Worker]:
             "zops_queue.workers.outgoing_webhooks:handle",
             "Tells bots of messages, and says what they answer.",
             ready="zops_queue.workers.outgoing_webhooks:ready",
+            lease=True,
         ),
         Worker(
             "thumbnail",
@@ -154,6 +143,28 @@ def zops_queue_workers() -> list[Worker]:
             ready="zops_queue.workers.thumbnail:ready",
             partial="zops_queue.workers.thumbnail:partial",
         ),
+        *_workers_to_try_out(),
+    ]
+
+
+def _mail_workers() -> list[Worker]:
+    return [
+        Worker(
+            queue,
+            "zops_queue.workers.email_senders:handle",
+            help,
+            ready="zops_queue.workers.email_senders:ready",
+            partial="zops_queue.workers.email_senders:partial",
+        )
+        for queue, help in (
+            ("email_senders", "Sends mail that somebody waits for."),
+            ("deferred_email_senders", "Sends mail that can wait."),
+        )
+    ]
+
+
+def _workers_to_try_out() -> list[Worker]:
+    return [
         Worker("test", "zops_queue.workers.test:handle", "Writes what comes into a file."),
         Worker(
             "noop",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zcore import Context
     from zcore.broker import Event, WorkContext
 
-HEIC = "image/heic"
+UNREADABLE = "image/heic"  # of what a server takes for images
 
 
 def handle(events: Sequence[Event], context: WorkContext) -> list[Rejected]:
@@ -44,8 +44,6 @@ def ready(context: Context) -> str:
 
 def partial(context: Context) -> str:
     """Which of a server's images cannot be read here."""
-    from zops_queue.thumbnails.making import READABLE
-
-    if not is_rabbitmq(context.settings.broker) or HEIC in READABLE:
+    if not is_rabbitmq(context.settings.broker):
         return ""
-    return f"only the server's own worker can read images of the type {HEIC}"
+    return f"only the server's own worker can read images of the type {UNREADABLE}"
