@@ -215,7 +215,7 @@ def test_somebody_comes_back(
 ) -> None:
     mia, _ = realm.members
     first, second, third = realm.public_channel.message_ids
-    hidden, shown = realm.private_channel.message_ids
+    shown, hidden = realm.private_channel.message_ids
     idle = {"long_term_idle": True, "last_active_message_id": first}
     update(database, "zerver_userprofile", mia.user_id, **idle)
     mine = tables["zerver_usermessage"]
@@ -225,15 +225,15 @@ def test_somebody_comes_back(
     insert(
         database, "zerver_usermessage", user_profile_id=mia.user_id, message_id=third, flags=STARRED
     )
-    turn(database, realm, realm.public_channel.channel_id, CREATED, first - 1)
-    turn(database, realm, realm.private_channel.channel_id, CREATED, hidden)
+    turn(database, realm, realm.public_channel.channel_id, CREATED, second)
+    turn(database, realm, realm.private_channel.channel_id, CREATED, first - 1)
     turn(database, realm, realm.private_channel.channel_id, DEACTIVATED, shown)
     event = {"type": "soft_reactivate", "user_profile_id": mia.user_id}
     assert do(event).rejected == ()
-    found = flags(database, mia.user_id, first, second, third, hidden, shown)
-    assert found == [READ, 0, STARRED, None, 0]
+    found = flags(database, mia.user_id, first, second, third, shown, hidden)
+    assert found == [READ, None, STARRED, 0, None]
     (row,) = rows(database, "zerver_userprofile", id=mia.user_id)
-    assert (row["long_term_idle"], row["last_active_message_id"]) == (False, max(second, shown))
+    assert (row["long_term_idle"], row["last_active_message_id"]) == (False, shown)
     entries = rows(database, "zerver_realmauditlog", event_type=120)
     assert [entry["modified_user_id"] for entry in entries] == [mia.user_id]
     do(event)
