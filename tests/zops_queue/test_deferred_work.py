@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from tests.zops_queue.working import as_command
 from tests.zops_realm.realm_state import insert, rows, update
+from zcore.database import Database
 from zcore.schema import tables
 from zcore.testing import settings_of, work
 from zops_queue.deferred.counts import end_of_hour
@@ -18,14 +20,13 @@ from zops_queue.deferred.reactivation import Span, Turn, spans
 from zops_queue.workers.deferred_work import handle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from zcore import Context
-    from zcore.database import Database
     from zcore.testing import SampleRealm, Worked
 
 NOW = datetime(2026, 3, 4, 5, 30, tzinfo=UTC)
-READ, STARRED, PUSHED = 1, 2, 4096
+READ, STARRED, HISTORICAL, PUSHED = 1, 2, 1024, 4096
 CREATED, ACTIVATED, DEACTIVATED = 301, 302, 303
 SERVER = "amqp://nobody@127.0.0.1/"  # named, and never connected to
 
@@ -238,6 +239,39 @@ def test_somebody_comes_back(
     assert [entry["modified_user_id"] for entry in entries] == [mia.user_id]
     do(event)
     assert len(rows(database, "zerver_realmauditlog", event_type=120)) == 1
+
+
+def test_everybody_gets_back_what_a_server_gave_them(restored_dump: Callable[[str], str]) -> None:
+    """Of a server's database, what people received in channels is taken away and worked out."""
+    mine, messages, recipients = (
+        tables[f"zerver_{name}"].c for name in ("usermessage", "message", "recipient")
+    )
+    in_channels = sa.select(messages.id).where(
+        messages.recipient_id == recipients.id, recipients.type == 2
+    )
+    onboarding = sa.select(sa.func.max(tables["zerver_onboardingusermessage"].c.message_id))
+    received = sa.and_(
+        mine.message_id.in_(in_channels),
+        mine.flags.op("&")(HISTORICAL) == 0,
+        mine.message_id > onboarding.scalar_subquery(),  # what was there before everybody
+    )
+    chosen = sa.select(mine.user_profile_id, mine.message_id).where(received)
+    with (
+        closing(Database.connect(restored_dump("zulip10-small"))) as database,
+        as_command(database, settings_of()),
+    ):
+        with database.begin() as connection:
+            before = sorted(map(tuple, connection.execute(chosen)))
+            connection.execute(sa.delete(tables["zerver_usermessage"]).where(received))
+            idle = {"long_term_idle": True, "last_active_message_id": connection.scalar(onboarding)}
+            connection.execute(sa.update(tables["zerver_userprofile"]).values(idle))
+        everybody = {user_id for user_id, _ in before}
+        events = [{"type": "soft_reactivate", "user_profile_id": each} for each in everybody]
+        assert work(handle, events, database=database).rejected == ()
+        with database.read() as connection:
+            after = sorted(map(tuple, connection.execute(chosen)))
+    assert len(before) > 10_000
+    assert after == before
 
 
 def turn(database: Database, realm: SampleRealm, channel: int, kind: int, last: int) -> None:
