@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -21,6 +21,8 @@ from zcore.targets import resolve
 from zcore.values import BrokerKind
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from zcore.context import Context
     from zcore.database import Database
     from zcore.settings import Settings
@@ -106,18 +108,31 @@ class QueueState:
     consumers: int = 0
 
 
+Complete = Callable[["sa.Connection", Sequence[Event]], None]
+
+
+def no_lease(connection: sa.Connection, events: Sequence[Event]) -> None:
+    """Without a lease there is nothing to complete."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkContext:
     """What a worker gets along with its events.
 
     `publish(queue, payload)` sends an event on after the worker has returned and before its own
     events are acknowledged, so nothing is sent for work that failed. `clock` gives the time.
+
+    `complete(connection, events)` is for a worker with a lease: called as the last thing in the
+    transaction that has the effect of `events`, after what they publish, it makes the effect and
+    the word that it is done one, also when the process is killed. It raises when another process
+    has the events by now; the transaction must not be committed then.
     """
 
     settings: Settings
     publish: Callable[[str, Mapping[str, object]], None]
     clock: Clock
     open_database: Callable[[], Database]
+    complete: Complete = field(default=no_lease, kw_only=True)
 
     @property
     def database(self) -> Database:
@@ -145,6 +160,9 @@ class Consumer(Protocol):
 
         The first time it also notes the time, for `first_seen`.
         """
+
+    def postpone(self, delivery: Delivery, seconds: float) -> None:
+        """Deliver it again after about `seconds`, as it is now: nobody has tried it."""
 
     def bury(self, delivery: Delivery, failure: Failure) -> None:
         """Keep it as a dead letter instead of in its queue."""

@@ -160,7 +160,8 @@ class Worker:
     `batch` is the most events it takes at once; `ready` names `(context: zcore.Context) -> str`
     that says why it cannot work here ("" when it can); `partial`, of the same form, which of the
     queue's events it can do nothing with: then `--all` leaves the queue alone, and it has to be
-    named. `lease` asks for exactly one effect although delivered twice.
+    named. `lease` asks for one effect although delivered twice, for which the database keeps what
+    is in hand and what is done (see `docs/leases.md`).
     """
 
     queue: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tests.docs.packages import assert_nothing_wrong, implementing, install, write
@@ -42,6 +44,18 @@ def test_a_deprecated_hook(zops: Zops) -> None:
     warning = "zops_acme_old is deprecated and goes away with zops 2.0; use zops_acme_new instead"
     assert warning in zops("plugins", "list").stderr
     assert warning in (PLUGIN_DOCS / "versioning.md").read_text()
+
+
+def test_a_worker_with_a_lease(acme: Zops) -> None:
+    install(files((ROOT / "docs" / "leases.md").read_text()), acme)
+    assert_nothing_wrong(acme)
+    with closing(sqlite3.connect(acme.home / "zops.db")) as connection:
+        connection.execute("CREATE TABLE acme_orders (number INTEGER)")
+        acme("queue", "publish", "acme_orders", stdin='{"number": 7}\n{"number": 8}\n')
+        acme("process-queue", "acme_orders", "--drain")
+        assert connection.execute("SELECT number FROM acme_orders").fetchall() == [(7,), (8,)]
+        (done,) = connection.execute("SELECT count(*) FROM zops_leases WHERE done > 0").fetchone()
+    assert done == 2
 
 
 def test_the_tests_on_the_page_about_tests_pass(tmp_path: Path) -> None:

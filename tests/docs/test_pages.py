@@ -24,6 +24,7 @@ LANGUAGES = {"python", "toml", "console", "sh", "text", "json"}
 
 # Pages with Python, and who runs it
 RUN_BY = {
+    "docs/leases.md": "test_other_examples.py",
     "docs/plugins/hooks.md": "test_hook_examples.py",
     "docs/plugins/recipes.md": "test_recipes.py",
     "docs/plugins/tutorial.md": "test_tutorial.py",

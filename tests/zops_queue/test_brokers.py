@@ -144,6 +144,40 @@ def test_a_retry_comes_later_with_one_more_attempt(broker: Broker, queue: str) -
     assert third.first_seen == again.first_seen
 
 
+def test_what_is_postponed_comes_later_as_it_was(
+    broker: Broker, connect: Connect, queue: str
+) -> None:
+    broker.publish(queue, numbered(3))
+    consumer = broker.consume({queue: 3}, "test")
+    fresh, begun, tried = receive(consumer, queue, 3)
+    consumer.retry(tried, 0)
+    (tried,) = receive(consumer, queue, 1)
+    for delivery in (fresh, replace(begun, redelivered=True), tried):
+        consumer.postpone(delivery, 0.1)
+    again = sorted(receive(consumer, queue, 3), key=lambda each: each.body)
+    assert [(each.body, each.attempts) for each in again] == [
+        (b'{"n":0}', 0),
+        (b'{"n":1}', 0),
+        (b'{"n":2}', 1),
+    ]
+    assert [each.first_seen for each in again] == [None, None, tried.first_seen]
+    assert not again[0].redelivered
+
+
+def test_what_was_taken_and_not_settled_may_have_been_begun(
+    broker: Broker, connect: Connect, queue: str
+) -> None:
+    broker.publish(queue, numbered(1))
+    first = broker.consume({queue: 1}, "test")
+    receive(first, queue, 1)
+    first.close()
+    second = connect().consume({queue: 1}, "test")
+    (delivery,) = receive(second, queue, 1)
+    assert delivery.redelivered
+    second.postpone(delivery, 0.1)
+    assert receive(second, queue, 1)[0].redelivered
+
+
 def test_a_short_delay_does_not_wait_for_a_long_one(broker: Broker, queue: str) -> None:
     broker.publish(queue, numbered(2))
     consumer = broker.consume({queue: 10}, "test")

@@ -8,7 +8,7 @@ import enum
 import inspect
 import itertools
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 from tools.docs.markdown import code, fence, one_line, prose, table
 from zcore.errors import ZopsError
@@ -98,7 +98,7 @@ def _annotations(cls: type) -> dict[str, str]:
 def _default(field: dataclasses.Field[object]) -> str:
     if field.default is not dataclasses.MISSING:
         default = field.default
-        return code(default.__name__ if isinstance(default, type) else repr(default))
+        return code(default.__name__ if isinstance(default, type | FunctionType) else repr(default))
     if field.default_factory is not dataclasses.MISSING:
         return code(repr(field.default_factory()))
     return "needed"

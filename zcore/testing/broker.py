@@ -59,6 +59,7 @@ class _Stored:
     due: float = 0
     owner: StubConsumer | None = None
     first_seen: datetime | None = None
+    begun: bool = False  # by somebody who did not settle it
 
     def is_ready(self, now: float) -> bool:
         """May a consumer have it?"""
@@ -71,6 +72,7 @@ class _Stored:
             body=self.body,
             tag=self.number,
             attempts=self.attempts,
+            redelivered=self.begun,
             first_seen=self.first_seen,
         )
 
@@ -230,6 +232,7 @@ class StubConsumer:
         self._stub = queues
         self._prefetch = prefetch
         self._fetched: dict[str, deque[Delivery]] = {queue: deque() for queue in prefetch}
+        self._taken: set[int] = set()
         queues.consumers.append(self)
 
     def takes_from(self, queue: str) -> bool:
@@ -254,7 +257,9 @@ class StubConsumer:
     def take(self, queue: str, most: int) -> Sequence[Delivery]:
         """The oldest fetched ones."""
         fetched = self._fetched[queue]
-        return [fetched.popleft() for _ in range(min(most, len(fetched)))]
+        taken = [fetched.popleft() for _ in range(min(most, len(fetched)))]
+        self._taken |= {each.tag for each in taken}
+        return taken
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Forget them."""
@@ -263,13 +268,15 @@ class StubConsumer:
 
     def retry(self, delivery: Delivery, seconds: float) -> None:
         """Give it back, not to be delivered before its time."""
-        with self._stub.changed:
-            self._settle(delivery)
-            again = _Stored(delivery.tag, delivery.body, delivery.attempts + 1)
-            again.due = self._stub.now + seconds
-            again.first_seen = delivery.first_seen or self._stub.clock()
-            self._stub.events[delivery.queue].append(again)
-            self._stub.events[delivery.queue].sort(key=lambda each: each.number)
+        again = _Stored(delivery.tag, delivery.body, delivery.attempts + 1)
+        again.first_seen = delivery.first_seen or self._stub.clock()
+        self._put_back(delivery, again, seconds)
+
+    def postpone(self, delivery: Delivery, seconds: float) -> None:
+        """Give it back as it is, not to be delivered before its time."""
+        again = _Stored(delivery.tag, delivery.body, delivery.attempts)
+        again.first_seen = delivery.first_seen
+        self._put_back(delivery, again, seconds)
 
     def bury(self, delivery: Delivery, failure: Failure) -> None:
         """Move it to the dead letters."""
@@ -289,7 +296,16 @@ class StubConsumer:
                 for each in events:
                     if each.owner is self:
                         each.owner = None
+                        each.begun |= each.number in self._taken
             self._stub.changed.notify_all()
+
+    def _put_back(self, delivery: Delivery, again: _Stored, seconds: float) -> None:
+        with self._stub.changed:
+            self._settle(delivery)
+            again.due = self._stub.now + seconds
+            again.begun = delivery.redelivered
+            self._stub.events[delivery.queue].append(again)
+            self._stub.events[delivery.queue].sort(key=lambda each: each.number)
 
     def _settle(self, delivery: Delivery) -> None:
         """Take an event that this consumer has in hand out of its queue."""

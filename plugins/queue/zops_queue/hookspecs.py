@@ -22,7 +22,8 @@ def zops_queue_workers() -> Iterable[Worker]:  # type: ignore[empty-body]  # a s
     its events are acknowledged then. It may return `Rejected(event, reason)` for events that can
     never be handled. When it raises, its batch is split until the guilty event is alone; that one
     is tried again later, and after some attempts becomes a dead letter. When it raises
-    `zcore.Unreachable` no event is to blame: the same call is made again after a pause.
+    `zcore.Unreachable` no event is to blame: the same call is made again after a pause. An event
+    can come twice; a worker for which that matters asks for a lease.
 
     Example::
 

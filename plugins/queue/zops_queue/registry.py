@@ -28,6 +28,7 @@ class LoadedWorker:
     queue: str
     batch: int
     handle: Handle
+    lease: bool = False
 
 
 def find_workers(context: Context) -> dict[str, Worker]:
@@ -121,7 +122,8 @@ def _load(worker: Worker, context: Context, name: str, worker_num: int) -> list[
     if context.plugins.is_watched:
         handle = _shown(handle, worker, context)
     queues = shards(name, context.settings.push_shards, worker_num)
-    return [LoadedWorker(queue, max(1, worker.batch), handle) for queue in queues]
+    batch = max(1, worker.batch)
+    return [LoadedWorker(queue, batch, handle, lease=worker.lease) for queue in queues]
 
 
 def _shown(handle: Handle, worker: Worker, context: Context) -> Handle:

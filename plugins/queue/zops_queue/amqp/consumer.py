@@ -88,7 +88,26 @@ class AmqpConsumer:
             self._unsettled.pop(tag, None)
 
     def retry(self, delivery: Delivery, seconds: float) -> None:
-        """Park a copy in a retry queue, then acknowledge: twice is better than not at all."""
+        """Park it, with what it has been through in its headers."""
+        headers = {
+            names.ATTEMPTS: delivery.attempts + 1,
+            names.FIRST_SEEN: (delivery.first_seen or utc_now()).isoformat(),
+        }
+        self._park(delivery, seconds, headers)
+
+    def postpone(self, delivery: Delivery, seconds: float) -> None:
+        """Park it, with what was known of it."""
+        headers: dict[str, object] = {}
+        if delivery.attempts:
+            headers[names.ATTEMPTS] = delivery.attempts
+        if delivery.first_seen:
+            headers[names.FIRST_SEEN] = delivery.first_seen.isoformat()
+        if delivery.redelivered:
+            headers[names.BEGUN] = True
+        self._park(delivery, seconds, headers)
+
+    def _park(self, delivery: Delivery, seconds: float, headers: Mapping[str, object]) -> None:
+        """Put a copy in a retry queue, then acknowledge: twice is better than not at all."""
         step = names.step_for(seconds)
         waiting = names.retry_queue(delivery.queue, step)
         self._declare(waiting, names.retry_arguments(delivery.queue, step))
@@ -96,10 +115,7 @@ class AmqpConsumer:
             Message(
                 waiting,
                 delivery.body,
-                headers={
-                    names.ATTEMPTS: delivery.attempts + 1,
-                    names.FIRST_SEEN: (delivery.first_seen or utc_now()).isoformat(),
-                },
+                headers=headers,
                 seconds=min(seconds, step),
             )
         )
@@ -156,7 +172,7 @@ def _delivery(
         body=body,
         tag=tag,
         attempts=names.count_of(headers, names.ATTEMPTS),
-        redelivered=redelivered,
+        redelivered=redelivered or bool(headers.get(names.BEGUN)),
         first_seen=names.time_of(headers, names.FIRST_SEEN),
     )
 

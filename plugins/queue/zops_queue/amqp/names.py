@@ -29,6 +29,7 @@ HOST = "x-zops-host"
 WORKER = "x-zops-worker"
 TIME = "x-zops-time"
 FIRST_SEEN = "x-zops-first-seen"
+BEGUN = "x-zops-begun"  # somebody may have: a copy is never marked as redelivered
 
 
 def dead_queue(queue: str) -> str:

@@ -81,6 +81,15 @@ class EmbeddedConsumer:
             )
         self._settled([delivery])
 
+    def postpone(self, delivery: Delivery, seconds: float) -> None:
+        """Let go of the event until then."""
+        with translated(self._path):
+            self._connection.execute(
+                "UPDATE events SET owner = NULL, due = ? WHERE id = ? AND owner = ?",
+                (self._clock().timestamp() + seconds, delivery.tag, self._owner),
+            )
+        self._settled([delivery])
+
     def bury(self, delivery: Delivery, failure: Failure) -> None:
         """Move the event to the dead letters."""
         with translated(self._path), transaction(self._connection):

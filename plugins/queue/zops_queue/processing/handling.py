@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from zcore.broker import Delivery, Event, Failure, Rejected, WorkContext, encode_event
-from zcore.errors import Interrupted, Unreachable
+from zcore.errors import Interrupted, Unreachable, ZopsError
 from zcore.text import describe, one_line
 from zops_queue.event_json import parse
+from zops_queue.processing.leasing import Leasing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from zcore.broker import Broker, Consumer
     from zops_queue.processing.workplace import Tally, Workplace
     from zops_queue.registry import LoadedWorker
 
+T = TypeVar("T")
 LONGEST_ERROR = 1_000  # characters
 LONGEST_TRACEBACK = 10_000
 
@@ -51,6 +54,7 @@ class Handling:
         self._broker = broker
         self._consumer = consumer
         self._tally = tally
+        self._leasing = Leasing(worker, workplace, broker, consumer, tally)
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Give them to the worker.
@@ -64,14 +68,20 @@ class Handling:
                 events.append(decode(delivery))
             except ValueError as error:
                 self._bury(delivery, f"the event is {error}")
-        self._attempt(events)
+        ours = self._through_outages(lambda: self._leasing.admit(events))
+        try:
+            self._attempt(ours)
+        except BaseException:
+            with contextlib.suppress(ZopsError):  # then they run out
+                self._leasing.release(ours)
+            raise
 
     def _attempt(self, events: Sequence[Event]) -> None:
         """Have the worker do `events`; when it cannot, find out which of them it cannot."""
         if not events:
             return
         try:
-            outcome = self._call_through_outages(events)
+            outcome = self._through_outages(lambda: self._call(events))
         except (ServiceGone, Interrupted):
             raise
         except Exception as error:  # noqa: BLE001 # a worker may raise anything
@@ -84,13 +94,13 @@ class Handling:
         else:
             self._settle(events, outcome)
 
-    def _call_through_outages(self, events: Sequence[Event]) -> Outcome:
-        """Call the worker again and again while a service that it needs cannot be reached."""
+    def _through_outages(self, call: Callable[[], T]) -> T:
+        """Call again and again while a service that is needed cannot be reached."""
         began = time.monotonic()
         attempt = 0
         while True:
             try:
-                return self._call(events)
+                return call()
             except Unreachable as error:
                 attempt += 1
                 if self._lost_patience(began):
@@ -105,7 +115,10 @@ class Handling:
             outcome.outbox.append((queue, encode_event(payload)))
 
         place = self._workplace
-        context = WorkContext(place.settings, publish, place.clock, place.open_database)
+        complete = self._leasing.completing(outcome.outbox)
+        context = WorkContext(
+            place.settings, publish, place.clock, place.open_database, complete=complete
+        )
         outcome.rejected = _checked(self._worker.handle(events, context) or (), events)
         return outcome
 
@@ -126,11 +139,14 @@ class Handling:
 
     def _settle(self, events: Sequence[Event], outcome: Outcome) -> None:
         """What the worker did is committed: send what it wants sent, then let go of the events."""
-        for queue, body in outcome.outbox:
-            self._broker.publish(queue, [body])
         rejected = {each.event.tag: each for each in outcome.rejected}
         done = [event for event in events if event.tag not in rejected]
+        self._through_outages(lambda: self._leasing.finish(done, outcome.outbox))
+        for queue, body in outcome.outbox:
+            self._broker.publish(queue, [body])
         if done:
+            if outcome.outbox:
+                self._through_outages(lambda: self._leasing.published(done))
             self._consumer.acknowledge(done)
             self._tally.processed += len(done)
         for each in rejected.values():
@@ -142,6 +158,7 @@ class Handling:
         if delay is None:
             self._bury(event, describe(error), _traceback(error))
             return
+        self._through_outages(lambda: self._leasing.release([event]))
         self._consumer.retry(event, delay)
         self._tally.retried += 1
         self._workplace.console.note(
@@ -153,6 +170,9 @@ class Handling:
         )
 
     def _bury(self, delivery: Delivery, error: str, traceback_text: str = "") -> None:
+        if isinstance(delivery, Event):
+            event = delivery
+            self._through_outages(lambda: self._leasing.release([event]))
         reason = _shortened(one_line(error))
         now = self._workplace.clock()
         failure = Failure(

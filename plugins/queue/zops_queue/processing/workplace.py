@@ -61,16 +61,21 @@ class Workplace:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the events: `processed` does not count the dead."""
+    """What became of the events: `processed` does not count the dead.
+
+    `repeated` are those that came again after they were done, and had no second effect.
+    """
 
     processed: int = 0
     retried: int = 0
+    repeated: int = 0
     dead: dict[str, int] = field(default_factory=dict)  # by queue
 
     def add(self, other: Tally) -> None:
         """Count what `other` counted, too."""
         self.processed += other.processed
         self.retried += other.retried
+        self.repeated += other.repeated
         for queue, count in other.dead.items():
             self.count_dead(queue, count)
 
