@@ -281,6 +281,20 @@ def test_what_is_not_as_the_manifest_says(
     )
 
 
+def test_a_file_that_was_changed_is_found_on_its_way(
+    zops_here: ZopsHere, watched: Watched, light: Path, tmp_path: Path
+) -> None:
+    """It has as many bytes as before: a dry run reads it, an import when it is stored."""
+    zops_here("import", "acme", light)
+    copy = tmp_path / "copy"
+    zops_here("export", "-r", "acme", "--output", copy)
+    file = next(path for path in (copy / "uploads").rglob("*") if path.suffix == ".txt")
+    file.write_bytes(b"!" * file.stat().st_size)
+    for more in ([], ["--dry-run"]):
+        said = refuse(zops_here, "import", "again", copy, *more, about=file.name, watched=watched)
+        assert "its checksum differs" in said
+
+
 # Shapes -----------------------------------------------------------------------------------------
 
 

@@ -305,7 +305,7 @@ def test_an_adapter_that_fails_is_named(
 ) -> None:
     change_json(light_copy / "realm.json", _of_acme)
     temporary_plugins.install("other", ADAPTERS, older=BROKEN)
-    said = refuse(zops_here, "import", "acme", light_copy, exit_code=1, watched=watched)
+    said = refuse(zops_here, "import", "acme", light_copy, watched=watched)
     assert "the adapter 'acme-colours' of plugin 'other'" in said
     assert "no such colour" in said
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zcore import Failed, ImportAdapter, Refused, ZopsError
+from zcore import ImportAdapter, Refused, ZopsError
 from zcore.organizations.system_groups import DESCRIPTIONS
 from zcore.schema.facts import row_keys
 from zcore.targets import resolve
@@ -18,12 +18,18 @@ if TYPE_CHECKING:
     import zcore
     from zcore.plugins import Plugins
     from zops_export.export_index import ExportIndex
+    from zops_export.notes import Notes
 
 HOOK = "zops_import_adapters"
+HINT = "mend the row in the database that it is of, or the adapter"
 NEW_GROUPS = {name: -place for place, name in enumerate(DESCRIPTIONS, start=1)}
 """What stands for the system groups in an export that has none, until they are made."""
 
 Target = Callable[[Mapping[str, object], "zcore.AdaptedExport"], Any]
+
+
+class CannotAdapt(Exception):  # no error of ours: the row or the adapter is wrong
+    """An adapter failed with a row."""
 
 
 class KnownExport:
@@ -56,13 +62,15 @@ class KnownExport:
 class Adapting:
     """Asks the adapters of all plugins about rows of an export.
 
-    `used` counts, by the name of each adapter, the rows that it was asked about.
+    `used` counts, by the name of each adapter, the rows that it was asked about. `notes` get the
+    rows that an adapter can make nothing of.
     """
 
-    def __init__(self, plugins: Plugins, index: ExportIndex) -> None:
+    def __init__(self, plugins: Plugins, index: ExportIndex, notes: Notes) -> None:
         self.used: dict[str, int] = defaultdict(int)
         self._export = KnownExport(index)
         self._index = index
+        self._notes = notes
         self._by_table: dict[str, list[_Adapter]] = defaultdict(list)
         for _, value in plugins.values(HOOK, ImportAdapter):
             self._by_table[value.table].append(_Adapter(value, plugins.provider(value)))
@@ -83,8 +91,8 @@ class Adapting:
     def adapted(self, blocks: Iterable[Rows | TypedRows]) -> Iterator[Rows | TypedRows]:
         """The same blocks, with rows as zops knows them, and those that were made of them behind.
 
-        Rows that are in structs have nothing that needs adapting. Raises `Failed` naming an
-        adapter that fails, and its plugin.
+        Rows that are in structs have nothing that needs adapting. A row that an adapter fails
+        with is noted, and left out.
         """
         for block in blocks:
             if block.table in self._by_table and isinstance(block, Rows):
@@ -113,10 +121,15 @@ class Adapting:
                 continue
             self.used[one.value.name] += 1
             taken.update(one.value.takes)
-            if one.value.into:
-                made.setdefault(one.value.into, []).extend(one.rows(row, self._export))
-                continue
-            given = one.keys(row, self._export)
+            try:
+                if one.value.into:
+                    made.setdefault(one.value.into, []).extend(one.rows(row, self._export))
+                    continue
+                given = one.keys(row, self._export)
+            except CannotAdapt as error:
+                place = f"{one.value.table} {row.get('id', '(no id)')}"
+                self._notes.problem("bad-row", f"{place}: {error}", HINT, row=place)
+                return None
             if given is None:
                 return None
             row = {**row, **given}
@@ -143,14 +156,14 @@ class _Adapter:
         """The keys that a row gets; None: it is left out."""
         given = self._asked(row, export)
         if given is not None and not isinstance(given, Mapping):
-            raise self._failed(f"it gave a {type(given).__name__}, not a mapping or None")
+            raise self._cannot(f"it gave a {type(given).__name__}, not a mapping or None")
         return given
 
     def rows(self, row: JsonRow, export: KnownExport) -> list[JsonRow]:
         """The rows that are made of one."""
         given = self._asked(row, export)
         if not isinstance(given, list) or not all(isinstance(one, Mapping) for one in given):
-            raise self._failed("it gave no list of rows")
+            raise self._cannot("it gave no list of rows")
         return [dict(one) for one in given]
 
     def _asked(self, row: JsonRow, export: KnownExport) -> object:
@@ -162,13 +175,11 @@ class _Adapter:
         except ZopsError:
             raise
         except (Exception, SystemExit) as error:  # a stranger's may raise anything
-            raise self._failed(describe(error)) from error
+            raise self._cannot(describe(error)) from error
 
-    def _failed(self, reason: str) -> Failed:
-        return Failed(
-            f"the adapter {self.value.name!r} of {self._whose} failed: {reason}",
-            hint="mend the plugin, or switch it off with --disable-plugin",
-            code="adapter-failed",
+    def _cannot(self, reason: str) -> CannotAdapt:
+        return CannotAdapt(
+            f"the adapter {self.value.name!r} of {self._whose} can make nothing of it: {reason}"
         )
 
 

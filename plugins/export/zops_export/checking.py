@@ -140,9 +140,10 @@ def lost_files(names: Container[str], index: ExportIndex) -> Iterator[Finding]:
     for record in index.records:
         if record.name not in names:
             yield Finding("missing-file", "a record names a file that is not there", record.name)
-    recorded = {record.row.get("s3_path") for record in index.records if record.kind == "uploads"}
+    uploads = (record.row for record in index.records if record.kind == "uploads")
+    recorded = {str(row.get("s3_path")) for row in uploads}
     for row in index.attachments:
-        if row.get("path_id") not in recorded:
+        if str(row.get("path_id")) not in recorded:
             what = "an attachment has no uploaded file"
             yield Finding("missing-file", what, str(row.get("path_id")))
 

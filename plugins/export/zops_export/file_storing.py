@@ -131,6 +131,7 @@ class FileStoring:
 
     def _put(self, place: Place, content: BinaryIO, content_type: str) -> int:
         about = self._metadata.of(place.record, place.key, content_type)
+        content = self._job.looked.compared(place.record.name, content)
         return place.store.put(place.key, self._until_stopped(content), metadata=about)
 
     def _until_stopped(self, content: BinaryIO) -> BinaryIO:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from zops_export.adapting import Adapting
 from zops_export.checking import CROSS_REALM, RowChecks, check_index, lost_files
@@ -50,7 +50,8 @@ class FirstLook:
 
     `notes` get what is wrong. Where that is so, not all of it may be known: after a file that
     cannot be read, nothing is said about what rows point at. `adapted` counts rows by the
-    adapters that were asked about them; `seconds`: how long it took.
+    adapters that were asked about them; `seconds`: how long it took;
+    `differences` of the database's schema that matter, which a dry run finds out.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class FirstLook:
         may_go_on: Callable[[], None] = lambda: None,
     ) -> None:
         self.index = new_index()
-        self.adapting = Adapting(plugins, self.index)
+        self.adapting = Adapting(plugins, self.index, notes)
         self._looked_up = list(self.adapting.looked_up())
         self._source = source
         self.notes = notes
@@ -70,6 +71,7 @@ class FirstLook:
         self._broken = False
         self.adapted: dict[str, int] = {}
         self.seconds = 0.0
+        self.differences: list[Finding] = []
 
     @property
     def is_known(self) -> bool:
@@ -98,6 +100,14 @@ class FirstLook:
     def findings(self) -> list[Finding]:
         """What was mended, and what of it is not imported."""
         return [*(one.as_finding() for one in self.notes.mended), *unknown_keys(self.notes)]
+
+    def compared(self, name: str, content: BinaryIO) -> BinaryIO:
+        """The same content; reading it to its end raises `NotAnExport` when it was changed."""
+        return self._sums.compared(name, content)
+
+    def compare_files(self) -> None:
+        """Note uploaded files that are not what the manifest says: reads all of them."""
+        self._sums.compare_files(self._may_go_on)
 
     def lost_files(self) -> list[Finding]:
         """What of the files that records and attachments name is not there."""

@@ -59,8 +59,8 @@ def zops_import_adapters() -> Iterable[ImportAdapter]:  # type: ignore[empty-bod
     for what has only changed its name, its form or its table. Those of all plugins are asked one
     after the other, in the order of the plugins' names and then as given, each about the row as
     the ones before it left it. They are asked about each row twice: when the export is looked
-    through, and when it is imported. One that raises ends the import before anything is written,
-    and is named.
+    through, and when it is imported. Where one raises, the row is a problem, and the adapter is
+    named: nothing is written.
 
     `target` is called with the row, and with what can be known of the rest of the export
     (`zcore.AdaptedExport`). `zops import --dry-run` says which adapters were used, for how many

@@ -65,7 +65,7 @@ def _reserved(writer: Writer, name: str, old: array[int], by_date: Sequence[int]
         return IdMap(array("q"), range(0))
     if name == "zerver_userprofile":  # two lists in the export, numbered as one
         old = array("q", sorted(old))
-    if name == "zerver_message" and by_date:
+    if name == "zerver_message" and len(by_date) == len(old):
         old = array("q", (ident for _, ident in sorted(zip(by_date, old, strict=True))))
     return IdMap(old, writer.reserve(table, len(old)))
 

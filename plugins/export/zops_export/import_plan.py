@@ -59,7 +59,7 @@ def plan_of(job: ImportJob, graph: StageGraph) -> Result:
         + "".join(f"{line}\n" for line in _lines(job))
         + "These are estimates, made by looking; nothing was written."
     )
-    return Result(data, text, (*looked.findings(), *looked.lost_files()))
+    return Result(data, text, (*looked.findings(), *looked.lost_files(), *looked.differences))
 
 
 def _table(key: str, count: int) -> dict[str, object]:

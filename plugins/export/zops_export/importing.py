@@ -52,7 +52,8 @@ def _prepared(context: Context, options: ImportOptions) -> Iterator[tuple[Import
     """The job and its stages, with the export opened and looked at. Raises `Refused`."""
     graph = StageGraph.of(context.plugins.stages("zops_import_stages"), context.plugins.provider)
     with opened(options.path, context.stop.check) as source:
-        yield ImportJob(context, options, source, looked_through(context, options, source)), graph
+        looked = looked_through(context, options, source)
+        yield ImportJob(context, options, source, looked), graph
 
 
 def _write(job: ImportJob, graph: StageGraph) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore import Context, ImportSource, Problem
+import sqlalchemy as sa
+
+from zcore import Context, ImportSource, Problem, Refused
 from zcore.validation import Subjects, find_problems, refuse, validation_of
 from zops_export.first_look import FirstLook
+from zops_export.known_schema import require_known_schema
 from zops_export.notes import Notes
 from zops_export.refusing import refuse_if_problems
 
@@ -29,9 +32,14 @@ def looked_through(context: Context, options: ImportOptions, source: ExportSourc
         refuse("cannot import the organization", names)
     notes = Notes(mends=not options.strict, strict=options.strict)
     looked = FirstLook(source, context.plugins, notes, context.stop.check)
-    looked.look()
+    with context.console.progress("looking through the export"):
+        looked.look()
+        if options.dry_run:
+            looked.compare_files()
     if looked.is_known:
         names += _problems(context, options, {"import.source": [_what(options, source, looked)]})
+    if options.dry_run:
+        names += _of_schema(context, looked)
     if options.strict:
         names += [_as_problem(one) for one in (*looked.findings(), *looked.lost_files())]
     refuse_if_problems(source.path, notes, names)
@@ -68,6 +76,21 @@ def _what(options: ImportOptions, source: ExportSource, looked: FirstLook) -> Im
         size=sum(source.sizes[name] for name in files),
         json_size=sum(size for name, size in source.sizes.items() if name.endswith(".json")),
     )
+
+
+def _of_schema(context: Context, looked: FirstLook) -> list[Problem]:
+    """What the database lacks; what it only has besides becomes a finding, as in an import."""
+    database = context.existing_database
+    if database is None:
+        return []
+    with database.read() as connection:
+        if not sa.inspect(connection).has_table("zerver_realm"):
+            return []  # empty: the tables are made
+        try:
+            looked.differences = require_known_schema(connection)
+        except Refused as error:
+            return list(error.problems)
+    return []
 
 
 def _as_problem(finding: Finding) -> Problem:

@@ -1,7 +1,8 @@
 """Are the files of an export those that were exported? By the checksums of its manifest.
 
-JSON is hashed while it is read, in a thread beside the reading. What nobody reads is passed over
-here: uploaded files are compared by their sizes.
+JSON is hashed while it is read for the first time, in a thread beside the reading. Of uploaded
+files only the sizes are compared then; they are hashed on their way to their places, or by a dry
+run.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from zops_export.export_layout import NotAnExport
 from zops_export.json_rows import NotJson
 from zops_export.manifest import MANIFEST
 from zops_export.survey import manifest_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from zops_export.export_source import ExportSource
     from zops_export.manifest import ListedFile
     from zops_export.notes import Notes
 
 BLOCK_BYTES = 1 << 20
+CHANGED, DIFFERS = "changed-file", "its checksum differs"
 HINT = "something has changed it since it was exported: take another copy"
 
 
@@ -47,6 +50,25 @@ class Sums:
                 yield cast("BinaryIO", hashed)
                 self._compare(name, hashed)
 
+    def compare_files(self, may_go_on: Callable[[], None]) -> None:
+        """Note uploaded files with another checksum: reads all of them."""
+        wanted = self._listed.keys() & self._source.names - self._looked_at
+        for name, content in self._source.files(wanted):
+            may_go_on()
+            digest = hashlib.sha256()
+            while block := content.read(BLOCK_BYTES):
+                may_go_on()
+                digest.update(block)
+            same_size = self._listed[name].size == self._source.sizes[name]
+            if same_size and digest.hexdigest() != self._listed[name].sha256:
+                self._note(name, DIFFERS)
+
+    def compared(self, name: str, content: BinaryIO) -> BinaryIO:
+        """The same content; reading it to its end raises `NotAnExport` when it was changed."""
+        if name not in self._listed:
+            return content
+        return cast("BinaryIO", _Summed(name, content, self._listed[name]))
+
     def compare_sizes(self) -> None:
         """Note files that the manifest lists with another size; lost ones are another matter."""
         for name in sorted(self._listed.keys() & self._source.names - self._looked_at):
@@ -59,7 +81,7 @@ class Sums:
         if self._listed[name].size != self._source.sizes[name]:
             self._note(name, self._other_size(name))
         elif digest != self._listed[name].sha256:
-            self._note(name, "its checksum differs")
+            self._note(name, DIFFERS)
 
     def _other_size(self, name: str) -> str:
         there, listed = self._source.sizes[name], self._listed[name].size
@@ -67,7 +89,31 @@ class Sums:
 
     def _note(self, name: str, what: str) -> None:
         self._notes.file = name
-        self._notes.problem("changed-file", f"{name} is not what was exported: {what}", HINT)
+        self._notes.problem(CHANGED, changed(name, what), HINT)
+
+
+class _Summed:
+    """A content whose checksum is compared as soon as all of it was read."""
+
+    def __init__(self, name: str, content: BinaryIO, listed: ListedFile) -> None:
+        self._name = name
+        self._content = content
+        self._listed = listed
+        self._left = listed.size
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._content.read(size)
+        self._hash.update(block)
+        self._left -= len(block)
+        if self._left <= 0 and block and self._hash.hexdigest() != self._listed.sha256:
+            raise NotAnExport(changed(self._name, DIFFERS), hint=HINT, code=CHANGED)
+        return block
+
+
+def changed(name: str, what: str) -> str:
+    """That a file is another one than was exported."""
+    return f"{name} is not what was exported: {what}"
 
 
 def _read(source: ExportSource, notes: Notes) -> Mapping[str, ListedFile]:
