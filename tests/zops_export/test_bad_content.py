@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tests.zops_export.conftest import ZopsHere
     from zcore.database import Database
+    from zcore.testing.commands import Completed
 
 Tables = dict[str, list[Row]]
 
@@ -337,7 +338,6 @@ BY_COLUMN = {
     "a moment before all calendars": (MESSAGES, _set("zerver_message", "date_sent", -1e15)),
     "a NUL in a text": (MESSAGES, _set("zerver_message", "content", "a\0b")),
     "a NUL inside JSON": (REALM, _set("zerver_realmauditlog", "extra_data", {"a": "\0"})),
-    "two user messages of one": (MESSAGES, _repeat_as("zerver_usermessage")),
 }
 
 
@@ -352,8 +352,23 @@ def test_what_a_database_would_refuse(
     """Before it is asked: with the file and the row, among all else that is wrong."""
     _spoil(light_copy, file, change)
     refuse(zops_here, "import", "acme", light_copy, about="zerver_", watched=watched)
-    done = zops_here("--json", "import", "acme", light_copy, exit_code=3).json()
-    (problem,) = done["error"]["problems"]
+    _assert_named(zops_here("--json", "import", "acme", light_copy, exit_code=3), file)
+
+
+def test_a_user_message_that_is_there_twice(
+    database: Database, zops_here: ZopsHere, light_copy: Path, temporary: Path
+) -> None:
+    """That is for the database to find, where nobody asks for a thorough look."""
+    _spoil(light_copy, MESSAGES, _repeat_as("zerver_usermessage"))
+    watched = Watched(database, zops_here.home, zops_here.uploads, temporary)
+    zops, words = zops_here.on(database), ("import", "acme", light_copy)
+    refuse(zops, *words, exit_code=1, about="zerver_usermessage", watched=watched)
+    for more in ("--dry-run", "--strict"):
+        _assert_named(zops("--json", *words, more, exit_code=3), MESSAGES)
+
+
+def _assert_named(done: Completed, file: str) -> None:
+    (problem,) = done.json()["error"]["problems"]
     assert problem["where"] == file
     assert problem["row"].startswith("zerver_")
     assert problem["code"] in ("bad-value", "duplicate-row")

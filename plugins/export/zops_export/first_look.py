@@ -46,7 +46,9 @@ TRUE = "true"
 
 
 class FirstLook:
-    """Looks through one export. `index` is what it holds, `adapting` what was adapted on the way.
+    """Looks through one export: `thorough`, also for user messages that are there twice.
+
+    `index` is what it holds, `adapting` what was adapted on the way.
 
     `notes` get what is wrong. Where that is so, not all of it may be known: after a file that
     cannot be read, nothing is said about what rows point at. `adapted` counts rows by the
@@ -60,6 +62,8 @@ class FirstLook:
         plugins: Plugins,
         notes: Notes,
         may_go_on: Callable[[], None] = lambda: None,
+        *,
+        thorough: bool = True,
     ) -> None:
         self.index = new_index()
         self.adapting = Adapting(plugins, self.index, notes)
@@ -67,6 +71,7 @@ class FirstLook:
         self._source = source
         self.notes = notes
         self._may_go_on = may_go_on
+        self._thorough = thorough
         self._sums = Sums(source, notes)
         self._broken = False
         self.adapted: dict[str, int] = {}
@@ -169,7 +174,8 @@ class FirstLook:
 
     def _messages(self) -> SeenMessages:
         seen = SeenMessages()
-        checks = MessageChecks(RowChecks(self.index, self.notes, seen), seen, self.notes)
+        rows = RowChecks(self.index, self.notes, seen)
+        checks = MessageChecks(rows, seen, self.notes, pairs=self._thorough)
         kinds = message_kinds()
         for name in self._source.message_files:
             self._may_go_on()

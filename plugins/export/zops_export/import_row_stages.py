@@ -121,7 +121,7 @@ def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:
         keyed=table.name in referenced_tables(),
         generated=GENERATED.get(table.name),
         lookups=job.index.lookups,
-        limits=False,  # they were looked at
+        checked=True,  # in the first phase
         references_of=servers_references if like_server else references,
     )
 

@@ -31,7 +31,8 @@ def looked_through(context: Context, options: ImportOptions, source: ExportSourc
     if not options.dry_run:
         refuse("cannot import the organization", names)
     notes = Notes(mends=not options.strict, strict=options.strict)
-    looked = FirstLook(source, context.plugins, notes, context.stop.check)
+    thorough = options.dry_run or options.strict
+    looked = FirstLook(source, context.plugins, notes, context.stop.check, thorough=thorough)
     with context.console.progress("looking through the export"):
         looked.look()
         if options.dry_run:

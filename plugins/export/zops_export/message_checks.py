@@ -65,12 +65,19 @@ class SeenMessages:
 
 
 class MessageChecks:
-    """Checks blocks of message files. `begin` says which file they are of."""
+    """Checks blocks of message files. `begin` says which file they are of.
 
-    def __init__(self, rows: RowChecks, seen: SeenMessages, notes: Notes) -> None:
+    `pairs`: also whether a user has a message twice, which takes longer than all else of it; the
+    database looks at that, too.
+    """
+
+    def __init__(
+        self, rows: RowChecks, seen: SeenMessages, notes: Notes, *, pairs: bool = True
+    ) -> None:
         self._rows = rows
         self._seen = seen
         self._notes = notes
+        self._with_pairs = pairs
         self._pairs: list[set[int]] = []  # who has which message of the file, by block
         self._points = _Points(tables[MESSAGES])
         targets = {"zerver_userprofile", *self._points.targets}
@@ -93,7 +100,8 @@ class MessageChecks:
         elif block.table == USER_MESSAGES:
             self._user_messages(block)
         elif self._points.are_known(block.rows, self._known):
-            self._rows.check(Rows(block.table, [_plain(row) for row in self._points.odd(block)]))
+            odd = self._points.odd(block.rows, self._known["zerver_userprofile"])
+            self._rows.check(Rows(block.table, list(map(_plain, odd))))
         else:
             self._rows.check(_as_rows(block))
 
@@ -101,11 +109,15 @@ class MessageChecks:
         rows: Sequence[UserMessage] = block.rows  # type: ignore[assignment]  # of the same keys
         users = {row.user_profile for row in rows}
         messages = {row.message for row in rows}
-        pairs = {row.message << USER_BITS | row.user_profile for row in rows}
         if not self._known["zerver_userprofile"] >= users:
             self._rows.check(_as_rows(block))
         elif not messages <= self._seen.here:
             self._seen.remember(messages - self._seen.here)
+        if self._with_pairs:
+            self._check_pairs(rows)
+
+    def _check_pairs(self, rows: Sequence[UserMessage]) -> None:
+        pairs = {row.message << USER_BITS | row.user_profile for row in rows}
         if len(pairs) < len(rows) or not all(map(pairs.isdisjoint, self._pairs)):
             self._note_twice(rows)
         if sum(map(len, self._pairs)) > MOST_REMEMBERED:
@@ -140,17 +152,35 @@ class _Points:
         """Does everything that they point at exist?"""
         return all(known[target] >= set(map(get, rows)) for get, target in self._keys)
 
-    def odd(self, block: TypedRows) -> list[msgspec.Struct]:
-        """Those with a history, which has ids, and those with what no text can have."""
+    def odd(self, rows: Sequence[msgspec.Struct], users: set[int]) -> list[msgspec.Struct]:
+        """Those with somebody unknown in their history, and those with what no text can have."""
         return [
             row
-            for row in block.rows
-            if row.edit_history  # type: ignore[attr-defined]  # see `row_shape`
-            or NUL in row.content  # type: ignore[attr-defined]
+            for row in rows
+            if NUL in row.content  # type: ignore[attr-defined]  # see `row_shape`
             or NUL in row.subject  # type: ignore[attr-defined]
             or NUL in (row.rendered_content or "")  # type: ignore[attr-defined]
             or NUL in (row.search_tsvector or "")  # type: ignore[attr-defined]
+            or (row.edit_history and not _is_by(users, row.edit_history))  # type: ignore[attr-defined]
         ]
+
+
+class _Edit(msgspec.Struct, gc=False):
+    """An entry of an edit history, of which only the author is read."""
+
+    user_id: int | None = None
+
+
+HISTORY = msgspec.json.Decoder(list[_Edit])
+
+
+def _is_by(users: set[int], history: str) -> bool:
+    """Is everybody known who stands in it as an author?"""
+    try:
+        authors = {edit.user_id for edit in HISTORY.decode(history)}
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return NUL not in history and authors - {None} <= users
 
 
 def _plain(row: msgspec.Struct) -> JsonRow:

@@ -68,8 +68,8 @@ class RowConverter:
     """Turns the rows of one table into what `Writer.copy_in` takes.
 
     `columns` names the values of a row. The key is among them only when `keyed`: where other rows
-    point at the table; else the database gives it. Without `limits`, it is known already that each
-    value is one that its column can hold.
+    point at the table; else the database gives it. `checked`: it is known already that each value
+    is one that its column can hold.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RowConverter:
         keyed: bool,
         generated: Mapping[str, Generated] | None = None,
         lookups: Mapping[str, Mapping[object, object]] | None = None,
-        limits: bool = True,
+        checked: bool = False,
         references_of: ReferencesOf = references,
     ) -> None:
         self.table = table
@@ -107,8 +107,9 @@ class RowConverter:
         self._limits = [
             (place, key, limit)
             for place, (key, column) in enumerate(self._columns.items())
-            if limits and (limit := limit_of(column)) is not None
+            if not checked and (limit := limit_of(column)) is not None
         ]
+        self._checked = checked
         self._good_kinds: set[tuple[type, ...]] = set()
         self.columns = [column.name for column in self._columns.values()] + list(self._generated)
 
@@ -133,11 +134,8 @@ class RowConverter:
         except UNREADABLE as error:
             self._problem(row, "bad-row", f" cannot be read: {type(error).__name__}: {error}")
             return None
-        kinds = tuple(map(type, values))
-        if kinds not in self._good_kinds and self._notes.problem_count == problems:
-            self._check_kinds(kinds, row)
-        if self._limits and self._notes.problem_count == problems:
-            self._check_limits(values, row)
+        if not self._checked and self._notes.problem_count == problems:
+            self._check(values, row)
         if self._generated:
             values += [generate() for generate in self._generated.values()]
         return values
@@ -171,6 +169,15 @@ class RowConverter:
                 )
             else:
                 self._notes.unknown_key(self.table.name, key, self._place(row))
+
+    def _check(self, values: Sequence[object], row: JsonRow) -> None:
+        """Can the columns hold the values?"""
+        problems = self._notes.problem_count
+        kinds = tuple(map(type, values))
+        if kinds not in self._good_kinds:
+            self._check_kinds(kinds, row)
+        if self._notes.problem_count == problems:
+            self._check_limits(values, row)
 
     def _check_kinds(self, kinds: tuple[type, ...], row: JsonRow) -> None:
         """Is every value of a kind that its column can hold? Asked once for the same kinds."""
