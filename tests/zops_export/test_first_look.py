@@ -121,6 +121,9 @@ def test_a_strict_import_takes_no_lost_file_and_no_unknown_key(
     _spoil(light_copy, REALM, lambda rows: rows["zerver_stream"][0].update(colour="red"))
     refuse(zops_here, *strict, about="zerver_stream.colour", watched=watched)
     _spoil(light_copy, REALM, lambda rows: rows["zerver_stream"][0].pop("colour"))
+    _spoil(light_copy, REALM, lambda rows: rows.update(zerver_channelfolder=[{"id": 1}]))
+    refuse(zops_here, *strict, about="zerver_channelfolder", watched=watched)
+    _spoil(light_copy, REALM, lambda rows: rows.pop("zerver_channelfolder"))
     next(path for path in (light_copy / "uploads").rglob("*.*") if path.suffix != ".json").unlink()
     refuse(zops_here, *strict, about="uploads/", watched=watched)
     zops_here("import", "acme", light_copy, exit_code=5)
@@ -166,6 +169,8 @@ def test_everything_that_is_wrong_is_said_at_once(
     }
     assert all(problem["hint"] or problem["code"] == "no-bot" for problem in problems)
     assert done["problem_counts"]["dangling-reference"] == 2
+    assert done["versions"]["export"] == "10.0"  # what else the plan says is there, too
+    assert done["rows"]["zerver_realm"] == 1
 
 
 def test_files_that_cannot_be_read_are_all_named(

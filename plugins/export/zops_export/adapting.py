@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zcore import ImportAdapter, Refused, ZopsError
@@ -72,21 +72,30 @@ class Adapting:
         self._index = index
         self._notes = notes
         self._by_table: dict[str, list[_Adapter]] = defaultdict(list)
+        self._looked_up: dict[str, set[str]] = defaultdict(set)
         for _, value in plugins.values(HOOK, ImportAdapter):
             self._by_table[value.table].append(_Adapter(value, plugins.provider(value)))
+            for place in value.looks_up:
+                table, _, key = place.partition(".")
+                self._looked_up[table].add(key)
 
-    def looked_up(self) -> Iterator[tuple[str, str]]:
-        """The tables and keys that adapters ask for."""
-        for adapters in self._by_table.values():
-            for one in adapters:
-                yield from (tuple(place.split(".", 1)) for place in one.value.looks_up)  # type: ignore[misc]
-
-    def ids_made(self, block: Rows | TypedRows) -> Iterator[tuple[str, object]]:
-        """The tables and ids of rows that would be made of these rows, beside them."""
+    def take(self, block: Rows | TypedRows) -> None:
+        """Remember what adapters ask for, and the ids of rows that are made of these."""
+        if not isinstance(block, Rows):
+            return
+        for key in self._looked_up.get(block.table, ()):
+            found = self._index.lookups.setdefault(f"{block.table}.{key}", {})
+            ids = ((row.get("id"), row) for row in block.rows)
+            found.update((ident, row.get(key)) for ident, row in ids if isinstance(ident, int))
         for one in self._by_table.get(block.table, ()):
             for row in block.rows if one.value.into else ():
-                if isinstance(row, dict) and one.wants(row):
-                    yield one.value.into, row.get("id")
+                if one.wants(row):
+                    self._take_made(one.value.into, row.get("id"))
+
+    def _take_made(self, table: str, ident: object) -> None:
+        self._index.made[table] = self._index.made.get(table, 0) + 1
+        if table in self._index.ids and isinstance(ident, int):
+            self._index.ids[table].append(ident)
 
     def adapted(self, blocks: Iterable[Rows | TypedRows]) -> Iterator[Rows | TypedRows]:
         """The same blocks, with rows as zops knows them, and those that were made of them behind.
@@ -107,34 +116,46 @@ class Adapting:
             for one in self._by_table[block.table]
             if self._index.is_converted or not one.value.only_converted
         ]
-        kept = (self._row(row, adapters, made) for row in block.rows)
+        kept = [self._row(block.table, row, adapters, made) for row in block.rows]
         yield Rows(block.table, [row for row in kept if row is not None])
         for table, rows in made.items():
             yield Rows(table, rows)
 
     def _row(
-        self, row: JsonRow, adapters: Iterable[_Adapter], made: dict[str, list[JsonRow]]
+        self,
+        table: str,
+        row: JsonRow,
+        adapters: Sequence[_Adapter],
+        made: dict[str, list[JsonRow]],
     ) -> JsonRow | None:
+        """The row as zops knows it; None when nothing of it is left. `made` gets new ones."""
         taken: set[str] = set()
-        for one in adapters:
-            if not one.wants(row):
-                continue
-            self.used[one.value.name] += 1
-            taken.update(one.value.takes)
-            try:
+        try:
+            for one in adapters:
+                if not one.wants(row):
+                    continue
+                self.used[one.value.name] += 1
+                taken.update(one.value.takes)
                 if one.value.into:
                     made.setdefault(one.value.into, []).extend(one.rows(row, self._export))
-                    continue
-                given = one.keys(row, self._export)
-            except CannotAdapt as error:
-                place = f"{one.value.table} {row.get('id', '(no id)')}"
-                self._notes.problem("bad-row", f"{place}: {error}", HINT, row=place)
-                return None
-            if given is None:
-                return None
-            row = {**row, **given}
-        gone = taken - _known(next(iter(adapters)).value.table) if taken else taken
-        return {key: value for key, value in row.items() if key not in gone} if gone else row
+                elif (given := one.keys(row, self._export)) is None:
+                    return None
+                else:
+                    row = {**row, **given}
+        except CannotAdapt as error:
+            place = f"{table} {row.get('id', '(no id)')}"
+            self._notes.problem("bad-row", f"{place}: {error}", HINT, row=place)
+            return None
+        return _without(taken, table, row) if taken else row
+
+
+def _without(taken: set[str], key: str, row: JsonRow) -> JsonRow | None:
+    """The row without what was taken and is no column; of a table that is none, nothing."""
+    table = table_of_key().get(key)
+    if table is None:
+        return None
+    gone = taken - frozenset(row_keys(table))
+    return {key: value for key, value in row.items() if key not in gone}
 
 
 class _Adapter:
@@ -181,8 +202,3 @@ class _Adapter:
         return CannotAdapt(
             f"the adapter {self.value.name!r} of {self._whose} can make nothing of it: {reason}"
         )
-
-
-def _known(key: str) -> frozenset[str]:
-    table = table_of_key().get(key)
-    return frozenset() if table is None else frozenset(row_keys(table))

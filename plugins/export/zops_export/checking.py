@@ -84,8 +84,12 @@ class RowChecks:
         return self._converters[name]
 
     def _check_unknown(self, block: Rows) -> None:
-        """Tables that no export has are passed over, but not those that let somebody in."""
-        if block.rows and is_secret_table(block.table):
+        """Tables that no export has are counted, but for those that let somebody in."""
+        if not block.rows:
+            return
+        if not is_secret_table(block.table):
+            self._notes.unknown_table(block.table, len(block.rows))
+        else:
             self._notes.problem(
                 "secret",
                 f"{block.table} has rows, which no export may carry: they let people in",

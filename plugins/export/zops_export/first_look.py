@@ -27,7 +27,7 @@ from zops_export.export_index import (
 from zops_export.export_layout import FILE_FOLDERS, RECORDS
 from zops_export.json_rows import NotJson, Rows, TypedRows, read_blocks, read_records
 from zops_export.message_checks import MessageChecks, SeenMessages, message_kinds
-from zops_export.refusing import unknown_keys
+from zops_export.refusing import passed_over
 from zops_export.row_kinds import MESSAGES
 from zops_export.sums import Sums
 from zops_export.unique_checks import UniqueChecks
@@ -67,7 +67,6 @@ class FirstLook:
     ) -> None:
         self.index = new_index()
         self.adapting = Adapting(plugins, self.index, notes)
-        self._looked_up = list(self.adapting.looked_up())
         self._source = source
         self.notes = notes
         self._may_go_on = may_go_on
@@ -104,7 +103,7 @@ class FirstLook:
 
     def findings(self) -> list[Finding]:
         """What was mended, and what of it is not imported."""
-        return [*(one.as_finding() for one in self.notes.mended), *unknown_keys(self.notes)]
+        return [*(one.as_finding() for one in self.notes.mended), *passed_over(self.notes)]
 
     def compared(self, name: str, content: BinaryIO) -> BinaryIO:
         """The same content; reading it to its end raises `NotAnExport` when it was changed."""
@@ -126,18 +125,8 @@ class FirstLook:
             for block in read_blocks(stream, name, {}, words):
                 self._may_go_on()
                 take_block(self.index, block, name)
-                self._look_up(block)
-                for table, ident in self.adapting.ids_made(block):
-                    self.index.made[table] = self.index.made.get(table, 0) + 1
-                    if table in self.index.ids and isinstance(ident, int):
-                        self.index.ids[table].append(ident)
+                self.adapting.take(block)
         self.index.sort_by_date |= words.get(SORT_BY_DATE) == TRUE
-
-    def _look_up(self, block: Rows | TypedRows) -> None:
-        for table, key in self._looked_up:
-            if table == block.table and isinstance(block, Rows):
-                found = self.index.lookups.setdefault(f"{table}.{key}", {})
-                found.update((row.get("id"), row.get(key)) for row in block.rows)
 
     def _records(self) -> None:
         for kind in FILE_FOLDERS:

@@ -16,50 +16,69 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from zcore import Context
     from zcore.stage_graph import StageGraph
-    from zops_export.import_job import ImportJob
+    from zops_export.export_source import ExportSource
+    from zops_export.first_look import FirstLook
+    from zops_export.import_job import ImportJob, ImportOptions
 
 # How long an import takes, as so many times the look at its rows: measured with 100,000 messages
 # and 2,000,000 user messages, on two cores. What a disk or a network adds to the files is a guess.
 TIMES_THE_LOOK = {"sqlite": 14.0, "postgresql": 24.0}
 TIMES_THE_LOOK_ALONE = 7.0  # with --exclusive
 BYTES_A_SECOND, SECONDS_A_FILE = 50e6, 0.005
-INSIDE = (Form.NUMBER,)
 LONGEST_LIST = 8
 
 
 def plan_of(job: ImportJob, graph: StageGraph) -> Result:
     """What would be imported, and how: nothing is written."""
-    index, looked = job.index, job.looked
+    looked = job.looked
     plan = make_plan(graph, job, job.context.plugins)
-    versions = versions_of(job.context, job.source)
-    rows = dict(sorted(index.counts.items()))
     seconds = _seconds(job)
     data = {
-        "dry_run": True,
-        "string_id": job.options.subdomain,
-        "rows": rows,
-        "files": len(index.records),
+        **facts_of(job.context, job.options, job.source, looked),
         "plan": [stage.as_data() for stage in plan],
-        "versions": versions.as_data(),
-        "tables": [_table(key, count) for key, count in rows.items()],
-        "adapted": dict(sorted(looked.adapted.items())),
-        "defaulted": dict(sorted(looked.notes.defaults.items())),
-        "mended": [
-            {"message": one.message, "where": one.file, "row": one.row}
-            for one in looked.notes.mended
-        ],
-        "soft_references": dict(sorted(looked.notes.soft.items())),
         "estimated_seconds": round(seconds, 1),
     }
-    text = (
-        f"would import {index.realm.get('name')!r} as {job.options.subdomain!r}:"
-        f" {sum(rows.values()):,} rows and {len(index.records):,} files, in about"
-        f" {seconds:,.0f} s\n{versions.describe()}\n\n{plan_table(plan)}\n\n"
-        + "".join(f"{line}\n" for line in _lines(job))
-        + "These are estimates, made by looking; nothing was written."
+    lines = (
+        f"{_summary(job)}, in about {seconds:,.0f} s",
+        versions_of(job.context, job.source).describe(),
+        f"\n{plan_table(plan)}\n",
+        *_lines(job),
+        "These are estimates, made by looking; nothing was written.",
     )
-    return Result(data, text, (*looked.findings(), *looked.lost_files(), *looked.differences))
+    findings = (*looked.findings(), *looked.lost_files(), *looked.differences)
+    return Result(data, "\n".join(lines), findings)
+
+
+def facts_of(
+    context: Context, options: ImportOptions, source: ExportSource, looked: FirstLook
+) -> dict[str, object]:
+    """What the look at an export has found out, whether it can be imported or not."""
+    rows = dict(sorted(looked.index.counts.items()))
+    notes = looked.notes
+    return {
+        "dry_run": True,
+        "string_id": options.subdomain,
+        "versions": versions_of(context, source).as_data(),
+        "rows": rows,
+        "files": len(looked.index.records),
+        "tables": [_table(key, count) for key, count in rows.items()],
+        "adapted": dict(sorted(looked.adapted.items())),
+        "defaulted": dict(sorted(notes.defaults.items())),
+        "mended": [
+            {"message": one.message, "where": one.file, "row": one.row} for one in notes.mended
+        ],
+        "soft_references": dict(sorted(notes.soft.items())),
+    }
+
+
+def _summary(job: ImportJob) -> str:
+    index = job.index
+    return (
+        f"would import {index.realm.get('name')!r} as {job.options.subdomain!r}:"
+        f" {sum(index.counts.values()):,} rows and {len(index.records):,} files"
+    )
 
 
 def _table(key: str, count: int) -> dict[str, object]:
@@ -84,7 +103,7 @@ def _ids(key: str, table: sa.Table | None) -> str:
 def _rewritten(table: sa.Table) -> Iterator[str]:
     """The keys of rows in which ids stand inside of something else."""
     for column in table.columns:
-        if any(one.form not in INSIDE for one in references(column)):
+        if any(one.form is not Form.NUMBER for one in references(column)):
             yield json_key(column)
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from zcore import Context, ImportSource, Problem, Refused
 from zcore.validation import Subjects, find_problems, refuse, validation_of
 from zops_export.first_look import FirstLook
+from zops_export.import_plan import facts_of
 from zops_export.known_schema import require_known_schema
 from zops_export.notes import Notes
 from zops_export.refusing import refuse_if_problems
@@ -43,7 +44,9 @@ def looked_through(context: Context, options: ImportOptions, source: ExportSourc
         names += _of_schema(context, looked)
     if options.strict:
         names += [_as_problem(one) for one in (*looked.findings(), *looked.lost_files())]
-    refuse_if_problems(source.path, notes, names)
+    known = options.dry_run and looked.is_known
+    data = facts_of(context, options, source, looked) if known else None
+    refuse_if_problems(source.path, notes, names, data)
     return looked
 
 

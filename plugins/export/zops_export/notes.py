@@ -49,6 +49,7 @@ class Notes:
     defaults: dict[str, int] = field(default_factory=dict)
     every_key_known: bool = False
     unknown_keys: dict[str, int] = field(default_factory=dict)
+    unknown_tables: dict[str, int] = field(default_factory=dict)
     problems: list[Damage] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     soft: dict[str, int] = field(default_factory=dict)
@@ -85,6 +86,10 @@ class Notes:
         else:
             place = f"{table}.{key}"
             self.unknown_keys[place] = self.unknown_keys.get(place, 0) + 1
+
+    def unknown_table(self, table: str, rows: int) -> None:
+        """Note rows of a table that zops does not know."""
+        self.unknown_tables[table] = self.unknown_tables.get(table, 0) + rows
 
     def followed(self, table: str, column: str) -> None:
         """Count a reference to nothing that is so by design."""

@@ -73,15 +73,19 @@ def _first_of_each_kind(notes: Notes) -> list[Problem]:
     return shown
 
 
-def unknown_keys(notes: Notes) -> list[Finding]:
+def passed_over(notes: Notes) -> list[Finding]:
     """What an export of a newer server has that zops does not know, and does not import."""
+    places = [(place, "key", rows) for place, rows in sorted(notes.unknown_keys.items())]
+    places += [(place, "table", rows) for place, rows in sorted(notes.unknown_tables.items())]
     return [
         Finding(
-            "unknown-key",
+            f"unknown-{kind}",
             f"zops does not know {place}, which {rows:,} rows have: what stands there is not"
-            " imported",
+            " imported"
+            if kind == "key"
+            else f"zops does not know {place}: its {rows:,} rows are not imported",
             where=place,
             hint="the export is of another version of the server",
         )
-        for place, rows in sorted(notes.unknown_keys.items())
+        for place, kind, rows in places
     ]
