@@ -73,6 +73,7 @@ def converted(tmp_path: Path) -> Path:
 
 def test_what_a_converter_made(database: Database, zops_here: ZopsHere, converted: Path) -> None:
     zops = zops_here.on(database)
+    assert zops("--json", "verify", converted).json()["problems"] == []
     plan = zops("--json", "import", "acme", converted, "--dry-run").json()
     assert plan["versions"]["export"] == "10.0"
     assert plan["adapted"]["realm-permissions"] == 1
@@ -204,6 +205,8 @@ def test_an_older_version(database: Database, zops_here: ZopsHere, light_copy: P
 
     change_json(light_copy / "realm.json", change)
     (light_copy / "stats.json").unlink()
+    change_json(light_copy / "migration_status.json", lambda said: said | {"zulip_version": "8.4"})
+    assert zops_here("--json", "verify", light_copy).json()["problems"] == []
     done = zops_here.on(database)("--json", "import", "acme", light_copy).json()
     with database.read() as connection:
         imported = Imported(connection, done["realm_id"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # How long an import takes, as so many times the look at its rows: measured with 100,000 messages
 # and 2,000,000 user messages, on two cores. What a disk or a network adds to the files is a guess.
-TIMES_THE_LOOK = {"sqlite": 14.0, "postgresql": 24.0}
+TIMES_THE_LOOK = {"sqlite": 10.0, "postgresql": 22.0}
 TIMES_THE_LOOK_ALONE = 7.0  # with --exclusive
 BYTES_A_SECOND, SECONDS_A_FILE = 50e6, 0.005
 LONGEST_LIST = 8

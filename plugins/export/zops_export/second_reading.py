@@ -75,12 +75,16 @@ class _Rows:
     def __init__(self, found: Survey, notes: Notes, may_go_on: Callable[[], None]) -> None:
         self._notes = notes
         self._may_go_on = may_go_on
+        self._adapting = found.adapting
         self._checks = RowChecks(found.index, notes)
         self._user_messages = UserMessageChecks(self._checks.ids, _order(found), notes)
 
     def check(self, name: str, content: BinaryIO) -> None:
+        blocks = read_blocks(content, name, SECOND_READING)
+        if not self._notes.every_key_known:  # else it is of 10.0, and nothing has another name
+            blocks = self._adapting.adapted(blocks)
         try:
-            for block in read_blocks(content, name, SECOND_READING):
+            for block in blocks:
                 self._may_go_on()
                 self._block(block)
         except NotJson as error:  # such as an unfit value, which the first reading passes over

@@ -13,6 +13,7 @@ import msgspec
 
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables
+from zops_export.adapting import Adapting
 from zops_export.export_index import (
     DATA_FILES,
     ExportIndex,
@@ -37,6 +38,7 @@ from zops_export.row_kinds import FIRST_READING, USER_MESSAGES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from zcore.plugins import Plugins
     from zops_export.export_source import Streamed
     from zops_export.notes import Notes
 
@@ -50,12 +52,13 @@ HINT = "take another copy of the export, or make it again"
 class Survey:
     """What an export is made of.
 
-    `spans` says, of each file of messages, which part of the ids of messages is from it. `unread`
-    are files that are missing or cannot be read; when rows were in one, the export is `broken`:
-    references must lead nowhere.
+    `adapting` makes rows of other versions into those that zops knows. `spans` says, of each file
+    of messages, which part of the ids of messages is from it. `unread` are files that are missing
+    or cannot be read; when rows were in one, the export is `broken`: references must lead nowhere.
     """
 
     index: ExportIndex
+    adapting: Adapting
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)
     zulip_version: str = ""
     stats: dict[str, object] | None = None
@@ -69,10 +72,13 @@ class Survey:
         self.broken |= _has_rows(name)
 
 
-def survey(source: Streamed, notes: Notes, may_go_on: Callable[[], None]) -> Survey:
+def survey(
+    source: Streamed, plugins: Plugins, notes: Notes, may_go_on: Callable[[], None]
+) -> Survey:
     """Read all JSON of the export at `source`, and note what cannot be read or is missing."""
     counted = {table.name for table in exported_tables(dict(tables))} - {USER_MESSAGES}
-    found = Survey(new_index(counted))
+    index = new_index(counted)
+    found = Survey(index, Adapting(plugins, index, notes))
     _note_missing(source, found, notes)
     reading = _Reading(found, may_go_on)
     for name, content in source.files(_JsonNames()):
@@ -167,6 +173,7 @@ class _Reading:
         for block in read_blocks(content, name, FIRST_READING):
             self._may_go_on()
             take_block(index, block, name)
+            self._found.adapting.take(block)
         if is_message_file(name):
             self._found.spans[name] = (before, len(index.ids["zerver_message"]))
 

@@ -74,6 +74,8 @@ def _data(verified: Verified, shown: list[Damage]) -> dict[str, object]:
             "files": len(found.index.records),
             "soft_references": dict(sorted(notes.soft.items())),
             "unknown_keys": dict(sorted(notes.unknown_keys.items())),
+            "unknown_tables": dict(sorted(notes.unknown_tables.items())),
+            "adapted": dict(sorted(found.adapting.used.items())),
         }
     if verified.imported is not None:
         data["imported"] = verified.imported
@@ -107,6 +109,8 @@ def _lines(verified: Verified, shown: int) -> list[str]:
     lines = _damaged(verified, shown) if notes.problem_count else [_whole(verified)]
     if notes.unknown_keys:
         lines.append(f"keys that zops does not know: {', '.join(sorted(notes.unknown_keys))}")
+    if notes.unknown_tables:
+        lines.append(f"tables that zops does not know: {', '.join(sorted(notes.unknown_tables))}")
     if imported is not None:
         lines.append(f"{sum(imported.values()):,} rows came in when an import was tried")
     return lines

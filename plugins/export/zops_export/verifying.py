@@ -50,7 +50,7 @@ def verify_export(context: Context, path: Path, *, deep: bool = False) -> Result
 def _read(context: Context, source: Streamed, notes: Notes) -> Survey:
     with context.console.progress("verifying files") as progress:
         source = _Shown(source, progress)
-        found = survey(source, notes, context.stop.check)
+        found = survey(source, context.plugins, notes, context.stop.check)
         notes.every_key_known = _is_of_known_form(found)
         check_ids(found, notes)
         check_numbers(found, notes)
@@ -75,5 +75,9 @@ class _Shown:
 
 
 def _is_of_known_form(found: Survey) -> bool:
-    """Are all keys of its rows known? Those of newer servers have more, also in exports of zops."""
-    return found.manifest is None and found.zulip_version in built_in_versions()
+    """Are all keys of its rows known?
+
+    Those of newer servers have more, also in exports of zops, and converters write others.
+    """
+    known = found.zulip_version in built_in_versions() and not found.index.is_converted
+    return known and found.manifest is None
