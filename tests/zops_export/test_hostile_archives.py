@@ -6,11 +6,14 @@ import gzip
 import os
 import shutil
 import tarfile
+import tempfile
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.zops_export.spoiling import pack, problems_of, replace
+from tests.zops_export.spoiling import Watched, pack, problems_of, refuse, replace
+from zops_export import archive_reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +103,55 @@ def test_an_archive_that_grows_without_end_is_not_kept(
     assert problem["code"] == "not-json"
     assert "larger than" in problem["message"]
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["verify", "import"])
+def test_a_bomb_is_not_unpacked_to_its_end(
+    what: str,
+    zops_here: ZopsHere,
+    light: Path,
+    tmp_path: Path,
+    temporary: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Zeros under a name that nobody looks at, a thousand times as many as take room here."""
+    monkeypatch.setattr(archive_reading, "HARMLESS_BYTES", 1 << 20)
+    whole = pack(light, tmp_path / "acme.tar").read_bytes()
+    end = whole.rstrip(b"\0")
+    bomb = _member("export/nothing.bin", bytes(1 << 29))
+    path = tmp_path / "bomb.tar.gz"
+    with gzip.open(path, "wb", 9) as packed:
+        packed.write(bomb)
+        packed.write(whole[: -(-len(end) // 512) * 512] + bytes(1024))
+    monkeypatch.setattr(archive_reading, "MOST_TIMES", 100)
+    words = ("verify", path) if what == "verify" else ("import", "acme", path)
+    done = zops_here("--json", *words, exit_code=3)
+    assert done.json()["error"]["code"] == "archive-bomb"
+    assert list(temporary.iterdir()) == []
+
+
+def test_an_archive_of_countless_files(
+    zops_here: ZopsHere, light: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_reading, "MOST_FILES", 50)
+    (problem,) = problems_of(zops_here, pack(light, tmp_path / "acme.tar"))
+    assert problem["code"] == "damaged-archive"
+    assert "more than 50 members" in problem["message"]
+
+
+def test_json_that_there_is_no_room_for(
+    zops_here: ZopsHere,
+    watched: Watched,
+    light: Path,
+    tmp_path: Path,
+    small_disk: Callable[[int], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is said before it is written, by what the archive says of itself."""
+    path = pack(light, tmp_path / "acme.tar")
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk(200)))
+    about = "and there are"
+    refuse(zops_here, "import", "acme", path, exit_code=1, about=about, watched=watched)
 
 
 @pytest.mark.parametrize("tail", [b"garbage", b"\x1f\x8b", b"0" * 4096])

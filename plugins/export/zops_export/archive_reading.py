@@ -8,6 +8,7 @@ headers of any length into memory.
 
 from __future__ import annotations
 
+import io
 import re
 import tarfile
 import zlib
@@ -20,11 +21,18 @@ from isal import igzip, igzip_lib
 
 from zcore import Refused
 from zops_export.export_layout import NotAnExport
+from zops_export.packed_exports import PackedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from zops_export.packed_exports import Packed
+
 GZIP_MAGIC = b"\x1f\x8b"
+# What packing can gain: rows of an export are made five to fifty times smaller, nothing but zeros
+# a thousand times. Below so many bytes nothing is lost by looking.
+MOST_TIMES, HARMLESS_BYTES = 300, 1 << 30
+MOST_FILES = 3_000_000  # names are kept in memory, some 200 bytes each
 COPY_BYTES = 1 << 20
 END_BLOCK = bytes(tarfile.BLOCKSIZE)  # what stands behind the last member
 LONGEST_HEADER = 1 << 16  # bytes: a long name, or a header with more about a member
@@ -42,46 +50,69 @@ Member = tuple[str, int, BinaryIO]
 MayGoOn = Callable[[], None]
 
 
-def read_members(path: Path, may_go_on: MayGoOn = lambda: None) -> Iterator[Member]:
-    """Every file in the archive `path`: its name there, its size, its content to be read now.
+def read_members(place: Path | Packed, may_go_on: MayGoOn = lambda: None) -> Iterator[Member]:
+    """Every file in an archive: its name there, its size, its content to be read now.
 
     `may_go_on` is called often while contents are passed over, and raises to stop that. Raises
-    `NotAnExport` for damage, links, devices and names that lead outside.
+    `NotAnExport` for damage, links, devices and names that lead outside, and for what unpacks to
+    many times its size.
     """
-    with _explained(path), _unpacked(path) as stream:
-        yield from _Tape(path, stream, may_go_on).members()
+    archive = PackedFile(place) if isinstance(place, Path) else place
+    with _explained(archive), _unpacked(archive) as stream:
+        yield from _Tape(archive, stream, may_go_on).members()
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[BinaryIO]:
-    with path.open("rb") as raw:
-        packed = raw.read(2) == GZIP_MAGIC
-        raw.seek(0)
-        if not packed:
+def _unpacked(archive: Packed) -> Iterator[BinaryIO]:
+    with archive.open() as raw:
+        if cast("io.BufferedReader", raw).peek(2)[:2] != GZIP_MAGIC:
             yield raw
             return
         with igzip.IGzipFile(fileobj=raw, mode="rb") as stream:  # type: ignore[no-untyped-call]
-            yield cast("BinaryIO", stream)
+            most = HARMLESS_BYTES + MOST_TIMES * archive.size
+            yield cast("BinaryIO", _Bounded(cast("BinaryIO", stream), archive, most))
+
+
+class _Bounded:
+    """What comes out of an archive, up to `most` bytes."""
+
+    def __init__(self, stream: BinaryIO, archive: Packed, most: int) -> None:
+        self._stream = stream
+        self._archive = archive
+        self._left = most
+
+    def read(self, size: int) -> bytes:
+        """As of any stream. Raises `NotAnExport` when there is too much."""
+        block = self._stream.read(size)
+        self._left -= len(block)
+        if self._left < 0:
+            raise NotAnExport(
+                f"{self._archive} unpacks to more than {MOST_TIMES} times its size, as if it were"
+                " made to fill a disk",
+                code="archive-bomb",
+                hint="if you know better, unpack it and name the folder",
+            )
+        return block
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(archive: Packed) -> Iterator[None]:
     """Say in our words what is wrong with the archive."""
     try:
         yield
     except DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise _damaged(archive, error) from error
     except OSError as error:
         if error.errno is None:
-            raise _damaged(path, error) from error
-        raise Refused(f"cannot read {path}: {error.strerror}") from error
+            raise _damaged(archive, error) from error
+        raise Refused(f"cannot read {archive}: {error.strerror}") from error
 
 
-def _damaged(path: Path, error: Exception) -> NotAnExport:
+def _damaged(archive: Packed, error: Exception) -> NotAnExport:
     text = str(error) or type(error).__name__
     reason = "it ends too early" if isinstance(error, EOFError) else text
     return NotAnExport(
-        f"{path} is damaged or no archive: {reason}",
+        f"{archive} is damaged or no archive: {reason}",
         code="damaged-archive",
         hint="take another copy of it, or make it again",
     )
@@ -90,8 +121,8 @@ def _damaged(path: Path, error: Exception) -> NotAnExport:
 class _Content:
     """The content of a member: to be read before the next member is asked for."""
 
-    def __init__(self, path: Path, stream: BinaryIO, size: int) -> None:
-        self._path = path
+    def __init__(self, archive: Packed, stream: BinaryIO, size: int) -> None:
+        self._archive = archive
         self._stream = stream
         self._left = size
 
@@ -102,7 +133,7 @@ class _Content:
         wanted = self._left if size < 0 else min(size, self._left)
         if not wanted:
             return b""
-        with _explained(self._path):
+        with _explained(self._archive):
             block = self._stream.read(wanted)
             if not block:
                 raise EOFError
@@ -113,16 +144,20 @@ class _Content:
 class _Tape:
     """The members that stand one behind the other in a stream."""
 
-    def __init__(self, path: Path, stream: BinaryIO, may_go_on: MayGoOn) -> None:
-        self._path = path
+    def __init__(self, archive: Packed, stream: BinaryIO, may_go_on: MayGoOn) -> None:
+        self._archive = archive
         self._stream = stream
         self._may_go_on = may_go_on
 
     def members(self) -> Iterator[Member]:
         """The files among the members; what of a content is not read is passed over."""
+        count = 0
         while (header := self._header()) is not None:
+            count += 1
+            if count > MOST_FILES:
+                raise tarfile.ReadError(f"it has more than {MOST_FILES:,} members")
             name = _safe_name(header)
-            content = cast("BinaryIO", _Content(self._path, self._stream, header.size))
+            content = cast("BinaryIO", _Content(self._archive, self._stream, header.size))
             if name is not None:
                 yield name, header.size, content
             while content.read(COPY_BYTES):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zcore import Result, current
-from zops_export.export_flags import A_PATH, export_flags
+from zops_export.export_flags import A_PATH, A_SOURCE, export_flags
 
 
 @click.command()
@@ -35,7 +35,7 @@ def export(**given: Any) -> Result:
 
 @click.command("import")
 @click.argument("subdomain")
-@click.argument("path", type=A_PATH)
+@click.argument("path", type=A_SOURCE)
 @click.option("--name", metavar="NAME", help="The organization's name.  [default: as exported]")
 @click.option(
     "--allow-reserved-subdomain", is_flag=True, help="Use SUBDOMAIN though the word is reserved."
@@ -67,7 +67,7 @@ def export(**given: Any) -> Result:
 )
 def import_(
     subdomain: str,
-    path: Path,
+    path: Path | str,
     name: str | None,
     allow_reserved_subdomain: bool,
     dry_run: bool,
@@ -79,10 +79,10 @@ def import_(
 ) -> Result:
     """Bring the exported organization at PATH in, as SUBDOMAIN.
 
-    PATH is a folder or a .tar.gz that a Zulip server, one of its converters, or zops made. All of
-    it is looked through before anything is written, and all that is wrong is said at once; what
-    can be mended is, and is listed. Everything is imported in one transaction: when anything goes
-    wrong, nothing has changed.
+    PATH is a folder, a .tar.gz, or an archive at s3://bucket/key that a Zulip server, one of its
+    converters, or zops made. All of it is looked through before anything is written, and all that
+    is wrong is said at once; what can be mended is, and is listed. Everything is imported in one
+    transaction: when anything goes wrong, nothing has changed.
 
     \b
     Examples:
@@ -90,6 +90,7 @@ def import_(
       zops import acme /backup/acme.tar.gz --dry-run
       zops import acme-test /tmp/acme --name "Acme, a copy to try things out"
       zops import acme /backup/acme.tar.gz --exclusive
+      zops import acme s3://backups/acme.tar.gz
     """
     from zops_export.import_job import ImportOptions
     from zops_export.importing import import_realm
@@ -110,17 +111,18 @@ def import_(
 
 
 @click.command()
-@click.argument("path", type=A_PATH)
+@click.argument("path", type=A_SOURCE)
 @click.option(
     "--deep", is_flag=True, help="Import it as well, into a temporary database, and count the rows."
 )
-def verify(path: Path, deep: bool) -> Result:
+def verify(path: Path | str, deep: bool) -> Result:
     """Say whether the export at PATH is whole and coherent.
 
     Looks at its structure, at every reference between rows, at every attachment and file record,
     at keys that hold secrets, and at the checksums of its manifest when it has one. Works on any
-    export, a folder or an archive, also one that a Zulip server made. Needs no database, and
-    unpacks nothing; with --deep, as much room for temporary files as the export's JSON takes twice.
+    export, a folder or an archive, here or at s3://bucket/key, also one that a Zulip server made.
+    Needs no database, and unpacks nothing; with --deep, as much room for temporary files as the
+    export's JSON takes twice.
 
     \b
     Examples:

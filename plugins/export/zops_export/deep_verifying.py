@@ -66,7 +66,7 @@ class _NoStore:
         pass
 
 
-def try_import(context: Context, path: Path, found: Survey, notes: Notes) -> Counts | None:
+def try_import(context: Context, path: Path | str, found: Survey, notes: Notes) -> Counts | None:
     """Import the export at `path`, and note what is refused, lost or left out on the way.
 
     Returns the rows that came in, by table; None when the import was refused.
@@ -101,7 +101,7 @@ def _context(context: Context, home: Path) -> Context:
     return trial
 
 
-def _import(trial: Context, path: Path, found: Survey, notes: Notes) -> Counts | None:
+def _import(trial: Context, path: Path | str, found: Survey, notes: Notes) -> Counts | None:
     options = ImportOptions(SUBDOMAIN, path, allow_reserved_subdomain=True)
     with trial.database.begin() as connection:
         ensure_internal_realm(connection)

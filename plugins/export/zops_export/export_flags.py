@@ -30,6 +30,9 @@ class _Output(click.Path):
         return value if str(value).startswith("s3://") else super().convert(value, param, ctx)
 
 
+A_SOURCE = _Output(path_type=Path, readable=False)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 

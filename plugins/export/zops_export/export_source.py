@@ -19,9 +19,11 @@ from typing import BinaryIO, Protocol
 
 from zcore import Failed, Refused
 from zcore.database_errors import NO_ROOM
+from zcore.stage_plan import size_text
 from zops_export.archive_reading import COPY_BYTES, NOT_UTF8, MayGoOn, read_members
 from zops_export.claimed_folder import SUFFIX as UNFINISHED
 from zops_export.export_layout import REQUIRED, NotAnExport, may_hold_json, message_files
+from zops_export.packed_exports import SCHEME, Packed, PackedFile, packed_object
 
 NamedFile = tuple[str, BinaryIO]
 
@@ -32,9 +34,13 @@ class ExportSource(Protocol):
     `names` are the paths of all files in it, `sizes` how many bytes each takes.
     """
 
-    path: Path
     names: frozenset[str]
     sizes: Mapping[str, int]
+
+    @property
+    def path(self) -> object:
+        """Where it is: as text, what people call it."""
+        ...
 
     @property
     def message_files(self) -> tuple[str, ...]:
@@ -53,12 +59,16 @@ class ExportSource(Protocol):
 class Streamed(Protocol):
     """An export that is read from its beginning to its end, as often as wanted.
 
-    `names` and `sizes` as of an `ExportSource`; nothing says that it is whole.
+    All three as of an `ExportSource`; nothing says that it is whole.
     """
 
-    path: Path
     names: frozenset[str]
     sizes: Mapping[str, int]
+
+    @property
+    def path(self) -> object:
+        """Where it is: as text, what people call it."""
+        ...
 
     def files(self, wanted: Container[str]) -> Iterator[NamedFile]:
         """The wanted files, in any order."""
@@ -66,37 +76,43 @@ class Streamed(Protocol):
 
 
 @contextmanager
-def opened(path: Path, may_go_on: MayGoOn = lambda: None) -> Iterator[ExportSource]:
-    """The export at `path`, a folder or `.tar.gz`. Raises `NotAnExport` when it is none.
+def opened(place: Path | str, may_go_on: MayGoOn = lambda: None) -> Iterator[ExportSource]:
+    """The export at `place`: a folder, a `.tar.gz`, or one at `s3://bucket/key`.
 
-    `may_go_on` is called often while an archive is looked through, and raises to stop that.
+    `may_go_on` is called often while an archive is looked through, and raises to stop that. Raises
+    `NotAnExport` when it is none, and what an object store raises.
     """
-    path = Path(os.path.expanduser(path))
-    kind = _kind(path)
-    _require_finished(path)
-    if stat.S_ISDIR(kind):
-        yield _checked(FolderSource(path))
-    elif stat.S_ISREG(kind):
-        with ArchiveSource(path, may_go_on) as source:
+    found = _found(place)
+    if isinstance(found, Path):
+        yield _checked(FolderSource(found))
+    else:
+        with ArchiveSource(found, may_go_on) as source:
             yield _checked(source)
-    else:
-        raise NotAnExport(f"{path} is neither a folder nor an archive")
 
 
-def streamed(path: Path, may_go_on: MayGoOn) -> Streamed:
-    """What is at `path`, without unpacking it. Raises `NotAnExport` when it can be no export."""
-    path = Path(os.path.expanduser(path))
+def streamed(place: Path | str, may_go_on: MayGoOn) -> Streamed:
+    """What is at `place`, without unpacking it. Raises `NotAnExport` when it can be no export."""
+    found = _found(place)
+    source: Streamed = (
+        FolderSource(found) if isinstance(found, Path) else StreamedArchive(found, may_go_on)
+    )
+    if not source.names.intersection(REQUIRED):
+        raise NotAnExport(f"{found} is no export of a Zulip organization: it has no {REQUIRED[1]}")
+    return source
+
+
+def _found(place: Path | str) -> Path | Packed:
+    """The folder, or the archive. Raises `NotAnExport` for anything else."""
+    if str(place).startswith(SCHEME):
+        return packed_object(str(place))
+    path = Path(os.path.expanduser(place))
     kind = _kind(path)
     _require_finished(path)
     if stat.S_ISDIR(kind):
-        source: Streamed = FolderSource(path)
-    elif stat.S_ISREG(kind):
-        source = StreamedArchive(path, may_go_on)
-    else:
-        raise NotAnExport(f"{path} is neither a folder nor an archive")
-    if not source.names.intersection(REQUIRED):
-        raise NotAnExport(f"{path} is no export of a Zulip organization: it has no {REQUIRED[1]}")
-    return source
+        return path
+    if stat.S_ISREG(kind):
+        return PackedFile(path)
+    raise NotAnExport(f"{path} is neither a folder nor an archive")
 
 
 def _require_finished(path: Path) -> None:
@@ -190,8 +206,8 @@ class ArchiveSource:
     In the archive everything is below one folder of any name, which is no part of the names here.
     """
 
-    def __init__(self, path: Path, may_go_on: MayGoOn) -> None:
-        self.path = path
+    def __init__(self, archive: Packed, may_go_on: MayGoOn) -> None:
+        self.path = archive
         self.names: frozenset[str] = frozenset()
         self.sizes: Mapping[str, int] = {}
         self.message_files: tuple[str, ...] = ()
@@ -238,12 +254,17 @@ class ArchiveSource:
             _require_once(self.path, name, seen)
             seen[name] = size
             if may_hold_json(name):
-                self._keep(name, content)
+                self._keep(name, size, content)
         return seen
 
-    def _keep(self, name: str, content: BinaryIO) -> None:
+    def _keep(self, name: str, size: int, content: BinaryIO) -> None:
+        """Raises `Failed` when there is no room for what the archive says is in it."""
         target = self._kept[name] = self._work / str(len(self._kept))
         try:
+            free = shutil.disk_usage(self._work).free
+            if size > free:
+                reason = f"{name} takes {size_text(size)}, and there are {size_text(free)} free"
+                raise self._failed(reason)
             with target.open("xb") as file:
                 while block := content.read(COPY_BYTES):
                     self._may_go_on()
@@ -252,7 +273,9 @@ class ArchiveSource:
             raise self._no_room(error) from error
 
     def _no_room(self, error: OSError) -> Failed:
-        reason = error.strerror or str(error)
+        return self._failed(error.strerror or str(error))
+
+    def _failed(self, reason: str) -> Failed:
         return Failed(
             f"cannot keep the JSON of {self.path} in {tempfile.gettempdir()}: {reason}"
             if self._work != Path()
@@ -265,13 +288,13 @@ class ArchiveSource:
 class StreamedArchive:
     """An export as a `.tar.gz` (or `.tar`) of which nothing is kept but the names."""
 
-    def __init__(self, path: Path, may_go_on: MayGoOn) -> None:
-        self.path = path
+    def __init__(self, archive: Packed, may_go_on: MayGoOn) -> None:
+        self.path = archive
         self._may_go_on = may_go_on
         members: dict[str, int] = {}
-        for name, size, _ in read_members(path, may_go_on):
+        for name, size, _ in read_members(archive, may_go_on):
             may_go_on()
-            _require_once(path, name, members)
+            _require_once(archive, name, members)
             members[name] = size
         self._top = _top_folder(members)
         self.sizes: Mapping[str, int] = {
@@ -284,19 +307,19 @@ class StreamedArchive:
         return _wanted_members(self.path, self._top, wanted, self._may_go_on)
 
 
-def _require_once(path: Path, name: str, seen: Container[str]) -> None:
+def _require_once(archive: Packed, name: str, seen: Container[str]) -> None:
     if name in seen:
         raise NotAnExport(
-            f"{path} has {name} twice",
+            f"{archive} has {name} twice",
             code="duplicate-member",
             hint="which one would count depends on who unpacks it: make the export again",
         )
 
 
 def _wanted_members(
-    path: Path, top: str, wanted: Container[str], may_go_on: MayGoOn
+    archive: Packed, top: str, wanted: Container[str], may_go_on: MayGoOn
 ) -> Iterator[NamedFile]:
-    for member, _, content in read_members(path, may_go_on):
+    for member, _, content in read_members(archive, may_go_on):
         name = member.removeprefix(top)
         if name in wanted:
             yield name, content

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 class ImportOptions:
     """What the command line asks for. `name` None: the organization keeps its own.
 
+    `path` is a folder, an archive, or the address `s3://bucket/key` of one, which stays text.
     `processes` is how many files are stored at a time; None: as many as suit the store.
     `strict`: what could be mended refuses the import.
     """
 
     subdomain: str
-    path: Path
+    path: Path | str
     name: str | None = None
     allow_reserved_subdomain: bool = False
     dry_run: bool = False

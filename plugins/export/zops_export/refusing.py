@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from zcore import Finding, Problem, Refused
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zops_export.notes import Notes
 
 MOST_SHOWN = 20  # of each kind
@@ -33,7 +31,7 @@ HINTS = {
 
 
 def refuse_if_problems(
-    path: Path,
+    path: object,
     notes: Notes,
     others: Sequence[Problem] = (),
     data: Mapping[str, object] | None = None,

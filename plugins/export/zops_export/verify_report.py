@@ -47,7 +47,7 @@ class Verified:
     done, counts its rows by table.
     """
 
-    path: Path
+    path: Path | str
     notes: Notes
     found: Survey | None = None
     imported: Mapping[str, int] | None = None

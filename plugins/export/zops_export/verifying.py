@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DAMAGES = frozenset({"damaged-archive", "unsafe-member", "duplicate-member"})
 
 
-def verify_export(context: Context, path: Path, *, deep: bool = False) -> Result:
+def verify_export(context: Context, path: Path | str, *, deep: bool = False) -> Result:
     """Check the export at `path`; with `deep`, try an import as well.
 
     Raises `Refused` when there is no export.
