@@ -138,12 +138,18 @@ class Database:
             return connection.execute(found).first() is not None
 
     @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
+    def begin(self, *, patience: float = LOCK_TIMEOUT_SECONDS) -> Iterator[sa.Connection]:
         """One write transaction: committed at the end, rolled back on an exception.
 
-        Foreign keys are checked at commit. On SQLite the write lock is taken at once.
+        Foreign keys are checked at commit. On SQLite the write lock is taken at once; `patience`
+        is for how many seconds it is waited for.
         """
-        with translated(self), self.engine.begin() as connection:
+        with (
+            translated(self),
+            self.engine.connect() as connection,
+            _waiting(connection, patience),
+            connection.begin(),
+        ):
             _defer_foreign_keys(connection)
             yield connection
 
@@ -254,6 +260,20 @@ def _outside_of_transactions(connection: sa.Connection, statement: str) -> None:
         raise DBAPIError.instance(statement, None, error, driver_error) from error
     finally:
         cursor.close()
+
+
+@contextmanager
+def _waiting(connection: sa.Connection, patience: float) -> Iterator[None]:
+    """On SQLite, wait for locks no longer than so many seconds."""
+    if connection.dialect.name != "sqlite" or patience == LOCK_TIMEOUT_SECONDS:
+        yield
+        return
+    _outside_of_transactions(connection, f"PRAGMA busy_timeout = {int(patience * 1000)}")
+    try:
+        yield
+    finally:
+        usual = f"PRAGMA busy_timeout = {LOCK_TIMEOUT_SECONDS * 1000}"
+        _outside_of_transactions(connection, usual)
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

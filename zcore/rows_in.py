@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from zcore.errors import Failed
+from zcore.kept_numbers import highest_kept
 from zcore.schema.types import Json, UtcDateTime, moment_to_text, text_to_moment
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # naive on purpose: the arithmetic is in UTC
@@ -51,11 +52,15 @@ class Writer:
         return self._reserve_from_sequence(table, count)
 
     def _reserve_after_highest(self, table: sa.Table, count: int) -> range:
-        """SQLite: we hold the write lock, so whatever is above the highest id is ours."""
+        """SQLite: we hold the write lock, so whatever is above the highest id is ours.
+
+        Numbers that others have put aside (`zcore.kept_numbers`) are theirs.
+        """
         highest = self._highest.get(table.name)
         if highest is None:
             column = next(iter(table.primary_key))
-            highest = self.connection.scalar(sa.select(sa.func.max(column))) or 0
+            there = self.connection.scalar(sa.select(sa.func.max(column))) or 0
+            highest = max(there, highest_kept(self.connection, table))
         self._highest[table.name] = highest + count
         return range(highest + 1, highest + count + 1)
 

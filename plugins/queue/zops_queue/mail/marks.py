@@ -1,8 +1,7 @@
 """What is known of each letter, kept in the database, so that none is sent twice.
 
 A letter is marked as begun before the mail server can have taken it, and as sent when it has. Who
-gets an event that another process may have had in hand looks for the mark first. Our tables live in
-a schema of their own; SQLite has none, there it is a prefix.
+gets an event that another process may have had in hand looks for the mark first.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import sqlalchemy as sa
 
 from zcore.errors import Failed, Refused, Unreachable
+from zcore.own_tables import make, own_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 State = Literal["begun", "sent"]
 
-SCHEMA = "zops"
 KEPT = timedelta(days=30)  # longer than any broker keeps an event in hand
-LOCK = 0x7A6F7073  # so that two workers do not make the table at the same moment
 
 
 class Marks:
@@ -71,28 +69,16 @@ class Marks:
     @cached_property
     def _table(self) -> sa.Table:
         """The table, made when it is not there: outside of any transaction."""
-        in_schema = self._database.dialect == "postgresql"
-        metadata = sa.MetaData(schema=SCHEMA if in_schema else None)
-        table = sa.Table(
-            self._name if in_schema else f"{SCHEMA}_{self._name}",
-            metadata,
+        table = own_table(
+            self._database.dialect,
+            self._name,
             sa.Column("key", sa.String(64), primary_key=True),
             sa.Column("state", sa.String(8), nullable=False),
             sa.Column("time", sa.BigInteger, nullable=False),
         )
         with _letters_blameless():
-            self._make(table, in_schema=in_schema)
+            make(self._database, table)
         return table
-
-    def _make(self, table: sa.Table, *, in_schema: bool) -> None:
-        with self._database.read() as connection:
-            if sa.inspect(connection).has_table(table.name, schema=table.schema):
-                return
-        with self._database.begin() as connection:
-            if in_schema:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-                connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
-            table.create(connection, checkfirst=True)
 
 
 @contextmanager
