@@ -311,13 +311,14 @@ class FileStores:
         seed = f"{user_id}:{version}:{self.avatar_salt}".encode()
         return f"{realm_id}/{hashlib.sha256(seed).hexdigest()[:40]}"
 
-    def new_upload_key(self, realm_id: int, name: str) -> str:
+    def new_upload_key(self, realm_id: int, name: str, token: str | None = None) -> str:
         """A new key, which nobody can guess, for an uploaded file called `name`.
 
+        `token` is the part that cannot be guessed, where it is known already.
         In a folder uploads are spread over 256 shelves. In an object store they are not: a server
         that finds such keys there cannot export them.
         """
-        token = upload_token()
+        token = token or upload_token()
         shelf = f"{sum(token.encode()) % 256:x}/" if isinstance(self.uploads, LocalStore) else ""
         return f"{realm_id}/{shelf}{token}/{name}"
 

@@ -49,15 +49,16 @@ class InternalRealm:
     created: bool
 
 
-def ensure_internal_realm(connection: sa.Connection) -> InternalRealm:
+def ensure_internal_realm(connection: sa.Connection, realm_id: int | None = None) -> InternalRealm:
     """The internal realm; made, with bots and clients, when there is no realm at all.
 
+    `realm_id` is a number that was reserved for it, if one was.
     Raises `Refused` when there are realms but none is the internal one.
     """
     if _is_empty(connection):
         _wait_for_others(connection)
         if _is_empty(connection):
-            return _create_internal_realm(connection)
+            return _create_internal_realm(connection, realm_id)
     found = find_internal_realm(connection)
     if found is None:
         raise Refused(
@@ -106,9 +107,11 @@ def _wait_for_others(connection: sa.Connection) -> None:
         connection.execute(sa.text("LOCK TABLE zerver_realm IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def _create_internal_realm(connection: sa.Connection) -> InternalRealm:
+def _create_internal_realm(connection: sa.Connection, realm_id: int | None) -> InternalRealm:
     now = datetime.now(UTC)
-    new = NewRealm(name=INTERNAL_REALM_NAME, string_id=INTERNAL_REALM, date_created=now)
+    new = NewRealm(
+        name=INTERNAL_REALM_NAME, string_id=INTERNAL_REALM, date_created=now, realm_id=realm_id
+    )
     realm = insert_realm(connection, new)
     _ensure_clients(connection)
     bot_ids = _create_bots(connection, realm, now)

@@ -30,12 +30,13 @@ CATALOGUE = {
             i.indisclustered, i.indisreplident, c.reltablespace, c.reloptions, c.relowner,
             obj_description(c.oid, 'pg_class')
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-        WHERE c.relnamespace::regnamespace::text !~ '^pg_'""",
+        WHERE c.relnamespace::regnamespace::text !~ '^(pg_|zops$)'""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, contype, pg_get_constraintdef(oid), condeferrable,
             condeferred, convalidated, conislocal, coninhcount, connoinherit,
             conindid::regclass::text, obj_description(oid, 'pg_constraint')
-        FROM pg_constraint WHERE conrelid <> 0""",
+        FROM pg_constraint
+        WHERE conrelid <> 0 AND connamespace::regnamespace::text <> 'zops'""",
     "triggers": """
         SELECT t.tgrelid::regclass::text, t.tgfoid::regproc::text, t.tgenabled, t.tgtype,
             t.tgdeferrable, t.tginitdeferred, k.conname,
@@ -45,11 +46,11 @@ CATALOGUE = {
         SELECT attrelid::regclass::text, attnum, attname, atttypid::regtype::text, attnotnull,
             attstattarget, attoptions, attacl::text
         FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
-        WHERE c.relnamespace::regnamespace::text !~ '^pg_'""",
+        WHERE c.relnamespace::regnamespace::text !~ '^(pg_|zops$)'""",
     "tables": """
         SELECT relname, relkind, relowner, relacl::text, reloptions, relhasindex, relhastriggers,
             relreplident, reltablespace
-        FROM pg_class WHERE relnamespace::regnamespace::text !~ '^pg_'""",
+        FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|zops$)'""",
 }
 
 # What people do to the tables of their servers, and what only looks simple.

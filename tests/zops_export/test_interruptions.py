@@ -140,20 +140,6 @@ def test_an_export_is_stopped(
     assert stderr.splitlines()[-1] == "zops: error: stopped by a signal"
 
 
-def test_an_import_is_killed(
-    zops_on: Zops, database: Database, light: Path, tmp_path: Path
-) -> None:
-    """The rows are as before; the files that it left are in nobody's way."""
-    held = Held(zops_on, tmp_path, "import", "files")
-    with Watched(database).unchanged():
-        process = held.start("import", "acme", light)
-        process.kill()
-        held.end(process)
-    del zops_on.environment["PYTHONPATH"]
-    done = zops_on("--json", "import", "acme", light).json()
-    assert done["files"] == len(WholeExport.read(light).files)
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_signal_at_any_moment(
     seed: int, zops: Zops, tmp_path: Path, sqlite_database: Database

@@ -198,17 +198,24 @@ def proxy(
 
 
 def test_the_store_goes_away_in_the_middle(
-    in_s3: ZopsHere, proxy: BreakingProxy, sqlite_database: Database, light: Path
+    in_s3: ZopsHere,
+    proxy: BreakingProxy,
+    s3: S3Buckets,
+    sqlite_database: Database,
+    light: Path,
 ) -> None:
-    """What cannot be taken back then is said."""
+    """What cannot be taken back then is said, and can be later."""
     proxy.goes_down_at = b"/emoji/images/"
     with Watched(sqlite_database).unchanged():
         done = in_s3("import", "acme", light, exit_code=4)
-    *warnings, error = done.stderr.splitlines()
+    warning, error = done.stderr.splitlines()
     assert error.startswith("zops: error: cannot write '")
     assert proxy.url in error
-    assert warnings
-    assert all("not everything was taken back: cannot delete" in line for line in warnings)
+    assert "the import into 'acme' is left unfinished: cannot delete" in warning
+    assert "'zops import acme --abandon'" in warning
+    proxy.down = False
+    assert in_s3("--json", "import", "acme", "--abandon").json()["files"] > 0
+    assert not s3.keys(s3.uploads) + s3.keys(s3.avatars)
 
 
 def test_a_file_is_taken_back_although_nobody_heard_that_it_was_stored(

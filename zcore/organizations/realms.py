@@ -11,7 +11,7 @@ from zcore.identifiers import random_uuid, realm_owner_secret
 from zcore.organizations.audit import AuditEntry, write_audit_entries
 from zcore.organizations.codes import AuditEvent
 from zcore.organizations.group_settings import REALM_GROUP_SETTINGS, realm_group_settings
-from zcore.organizations.inserts import insert_returning_id
+from zcore.organizations.inserts import insert_returning_id, insert_rows
 from zcore.organizations.system_groups import SystemGroups, create_system_groups
 from zcore.schema.realms import (
     zerver_presencesequence,
@@ -49,7 +49,7 @@ class NewRealm:
 
     `settings` are columns of `zerver_realm` that differ from their defaults; `audit_data` goes
     into the audit entry that says the realm was created; `authentication_methods` are the ways to
-    log in that are enabled.
+    log in that are enabled. `realm_id` is a number that was reserved for it, if one was.
     """
 
     name: str
@@ -58,6 +58,7 @@ class NewRealm:
     settings: Mapping[str, object] = field(default_factory=dict)
     audit_data: Mapping[str, object] = field(default_factory=dict)
     authentication_methods: Sequence[str] = AUTHENTICATION_METHODS
+    realm_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,10 @@ def _insert_realm_row(connection: sa.Connection, realm: NewRealm) -> int:
         **dict.fromkeys(REALM_GROUP_SETTINGS, NO_GROUP_YET),
         **realm.settings,
     }
-    return insert_returning_id(connection, zerver_realm, row)
+    if realm.realm_id is None:
+        return insert_returning_id(connection, zerver_realm, row)
+    insert_rows(connection, zerver_realm, [row | {"id": realm.realm_id}])
+    return realm.realm_id
 
 
 def _created_entry(realm_id: int, realm: NewRealm) -> AuditEntry:

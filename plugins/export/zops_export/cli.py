@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zcore import Result, current
+from zcore import RealmName, Result, current
 from zops_export.export_flags import A_PATH, A_SOURCE, export_flags
 
 
@@ -33,9 +33,17 @@ def export(**given: Any) -> Result:
     return export_realm(current(), read_options(**given))
 
 
+class _ImportWord(click.Path):
+    """A subdomain, a path, or both as SUBDOMAIN=PATH: text, completed as a path."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:  # what click declares
+        return value
+
+
 @click.command("import")
-@click.argument("subdomain")
-@click.argument("path", type=A_SOURCE)
+@click.argument("words", nargs=-1, type=_ImportWord(), metavar="SUBDOMAIN PATH")
 @click.option("--name", metavar="NAME", help="The organization's name.  [default: as exported]")
 @click.option(
     "--allow-reserved-subdomain", is_flag=True, help="Use SUBDOMAIN though the word is reserved."
@@ -65,24 +73,42 @@ def export(**given: Any) -> Result:
     is_flag=True,
     help="Write what the server's own importer writes, also where that loses something.",
 )
+@click.option("--resume", is_flag=True, help="Finish an import that was killed.")
+@click.option("--abandon", is_flag=True, help="Take back an import that was killed.")
+@click.option(
+    "--destroy-rebuild-database",
+    "empty",
+    is_flag=True,
+    help="Empty the database first. All organizations in it have to be named with --destroy.",
+)
+@click.option(
+    "--destroy",
+    multiple=True,
+    type=RealmName(),
+    metavar="R",
+    help="An organization that may be destroyed: its subdomain, or id:N. Repeatable.",
+)
+@click.option("--yes", "confirmed", is_flag=True, help="Do not ask before the database is emptied.")
 def import_(
-    subdomain: str,
-    path: Path | str,
-    name: str | None,
-    allow_reserved_subdomain: bool,
-    dry_run: bool,
-    exclusive: bool,
-    processes: int | None,
-    strict: bool,
-    ignore_free_space: bool,
-    like_server: bool,
+    words: tuple[str, ...],
+    resume: bool,
+    abandon: bool,
+    empty: bool,
+    destroy: tuple[str, ...],
+    confirmed: bool,
+    **options: Any,
 ) -> Result:
     """Bring the exported organization at PATH in, as SUBDOMAIN.
 
     PATH is a folder, a .tar.gz, or an archive at s3://bucket/key that a Zulip server, one of its
     converters, or zops made. All of it is looked through before anything is written, and all that
     is wrong is said at once; what can be mended is, and is listed. Everything is imported in one
-    transaction: when anything goes wrong, nothing has changed.
+    transaction: when anything goes wrong, nothing has changed. Several organizations are written as
+    SUBDOMAIN=PATH each: all of them are looked through first, and each is imported whole or not at
+    all.
+
+    An import that was killed is finished with --resume, from the same PATH unless another one is
+    given, or taken back with --abandon.
 
     \b
     Examples:
@@ -91,23 +117,16 @@ def import_(
       zops import acme-test /tmp/acme --name "Acme, a copy to try things out"
       zops import acme /backup/acme.tar.gz --exclusive
       zops import acme s3://backups/acme.tar.gz
+      zops import acme=/backup/acme.tar.gz globex=/backup/globex.tar.gz
+      zops import acme --resume
+      zops import acme /backup/acme.tar.gz --destroy-rebuild-database --destroy acme
     """
-    from zops_export.import_job import ImportOptions
-    from zops_export.importing import import_realm
+    from zops_export.import_commands import ImportFlags, run_import
 
-    options = ImportOptions(
-        subdomain,
-        path,
-        name,
-        allow_reserved_subdomain,
-        dry_run,
-        exclusive,
-        processes,
-        strict=strict,
-        ignore_free_space=ignore_free_space,
-        like_server=like_server,
+    flags = ImportFlags(
+        resume=resume, abandon=abandon, empty=empty, destroy=destroy, confirmed=confirmed
     )
-    return import_realm(current(), options)
+    return run_import(current(), words, options, flags)
 
 
 @click.command()

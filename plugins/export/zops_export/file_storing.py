@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from zops_export.held_files import UntilStopped, hold
@@ -52,7 +51,6 @@ class FileStoring:
             job.may_go_on,
             SECONDS_TO_ARRIVE,
         )
-        self._begun: list[FileStore] = []
         self._open: list[BinaryIO] = []
 
     def each(self) -> Iterator[tuple[Place, Stored]]:
@@ -64,8 +62,6 @@ class FileStoring:
         try:
             for (place, content), stored in self._work.results(self._held(large)):
                 self._close(content)
-                if stored.size is not None:
-                    self._has_begun(place)
                 yield place, stored
                 while large:
                     yield large.pop()
@@ -78,11 +74,9 @@ class FileStoring:
         for name, content in self._job.source.files(self._places):
             self._job.may_go_on()
             place = self._places[name]
-            self._may_arrive(place)
             is_large = self._job.source.sizes[name] > MOST_HELD
             if is_large and not place.image and not content.seekable():
                 large.append((place, Stored(self._put(place, content, place.content_type))))
-                self._has_begun(place)
             else:
                 self._open.append(hold(content))
                 yield place, self._open[-1]
@@ -91,18 +85,6 @@ class FileStoring:
         for content in contents:
             content.close()
             self._open.remove(content)
-
-    def _may_arrive(self, place: Place) -> None:
-        """Its answer may get lost after the store has taken it: then it is deleted all the same."""
-        if place.store not in self._begun:
-            for key in (place.key, *(picture.key for picture in place.made)):
-                self._job.on_failure(partial(place.store.delete, key))
-
-    def _has_begun(self, place: Place) -> None:
-        """A store has taken a file. Nothing else is there: the organization's number was free."""
-        if place.store not in self._begun:
-            self._begun.append(place.store)
-            self._job.on_failure(partial(place.store.delete, str(self._job.realm_id)))
 
     def _store_held(self, place: Place, content: BinaryIO) -> Stored:
         if place.image:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from zcore import Finding
+from zcore.crash_points import crash_point
 from zcore.organizations.audit import AuditEntry, write_audit_entries
 from zcore.organizations.codes import AuditEvent
 from zcore.schema import tables
@@ -42,6 +43,7 @@ def store_files(job: ImportJob) -> dict[str, int]:
                 _report_unusable(job, place, stored)
             elif stored.image is not None:
                 _take_facts(job, place, stored, images)
+            crash_point(f"stored:{place.record.name}")
     return {"files": job.file_count, "bytes": size}
 
 

@@ -37,28 +37,30 @@ LONGEST_CLIENT_NAME = 30
 
 
 def reserve_ids(
-    writer: Writer, index: ExportIndex, is_free: Callable[[int], bool] = lambda _realm_id: True
+    writer: Writer, index: ExportIndex, earlier: Mapping[str, Sequence[int]]
 ) -> dict[str, IdMap]:
     """A map for every table that rows point at. Makes the internal realm on an empty database.
 
-    `is_free` says whether an organization may have a number: see `ImportJob.is_free`.
+    `earlier` has numbers that were reserved before, by table: that of the organization at least.
     """
-    ensure_internal_realm(writer.connection)
+    ensure_internal_realm(writer.connection, earlier[REALM][0] - 1)
     ids = {"zerver_client": _clients(writer.connection, index.clients)}
-    while True:
-        ids[REALM] = _reserved(writer, REALM, index.ids[REALM])
-        if all(is_free(ident) for ident in ids[REALM].new):
-            break
     later = sorted(referenced_tables() - {REALM, *FIRST_RESERVED, *SHARED_KEYS, "zerver_client"})
-    for name in (*FIRST_RESERVED, *later):
-        ids[name] = _reserved(writer, name, index.ids[name], index.dates)
+    for name in (REALM, *FIRST_RESERVED, *later):
+        ids[name] = _reserved(writer, name, index.ids[name], earlier.get(name), index.dates)
     for name, owner in SHARED_KEYS.items():
         ids[name] = ids[owner]
     _add_bots(writer.connection, index.bots, ids)
     return ids
 
 
-def _reserved(writer: Writer, name: str, old: array[int], by_date: Sequence[int] = ()) -> IdMap:
+def _reserved(
+    writer: Writer,
+    name: str,
+    old: array[int],
+    earlier: Sequence[int] | None,
+    by_date: Sequence[int],
+) -> IdMap:
     """`by_date`: when each message was sent, where they are not in that order in the export."""
     table = tables[name]
     if not table_facts(table).imported:
@@ -67,6 +69,8 @@ def _reserved(writer: Writer, name: str, old: array[int], by_date: Sequence[int]
         old = array("q", sorted(old))
     if name == "zerver_message" and len(by_date) == len(old):
         old = array("q", (ident for _, ident in sorted(zip(by_date, old, strict=True))))
+    if earlier is not None and len(earlier) == len(old):
+        return IdMap(old, earlier)
     return IdMap(old, writer.reserve(table, len(old)))
 
 
@@ -105,17 +109,18 @@ def _add_bots(connection: sa.Connection, bots: Sequence[JsonRow], ids: Mapping[s
 
 
 def new_upload_paths(
-    index: ExportIndex, names: frozenset[str], new_path: Callable[[str], str]
+    index: ExportIndex, names: frozenset[str], new_path: Callable[[str, str], str]
 ) -> dict[str, str]:
     """A new path for every upload whose file is in the export, by its old path.
 
-    `new_path` makes one from the name of a file.
+    `new_path` makes one from the name of a file and its old path.
     """
-    return {
-        str(record.row.get("s3_path")): new_path(safe_file_name(record.path))
+    paths = (
+        (str(record.row.get("s3_path")), safe_file_name(record.path))
         for record in index.records
         if record.kind == "uploads" and record.name in names
-    }
+    )
+    return {old: new_path(name, old) for old, name in paths}
 
 
 def safe_file_name(path: str) -> str:

@@ -6,14 +6,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from zcore import Context, Failed, Finding, ZopsError
+from zcore import Change, Context, Failed, Finding, ZopsError
 from zcore.stage_progress import StageProgress
+from zops_export.import_places import upload_token_of
 from zops_export.like_server import GroupCreators
 from zops_export.notes import Notes
 from zops_export.refusing import refuse_if_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import zcore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from zops_export.export_source import ExportSource
     from zops_export.first_look import FirstLook
     from zops_export.id_maps import IdMap
+    from zops_export.import_journal import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class ImportOptions:
     `path` is a folder, an archive, or the address `s3://bucket/key` of one, which stays text.
     `processes` is how many files are stored at a time; None: as many as suit the store.
     `strict`: what could be mended refuses the import.
+    `destroy` are the organizations that the database is to lose first; None: it is to lose nothing.
     """
 
     subdomain: str
@@ -44,6 +47,7 @@ class ImportOptions:
     strict: bool = False
     ignore_free_space: bool = False
     like_server: bool = False
+    destroy: tuple[str, ...] | None = None
 
 
 class ImportJob:
@@ -52,7 +56,8 @@ class ImportJob:
     `upload_paths` gives the new path of each old one that is really there; `written` counts rows
     by table; `ids` is filled before the first row is converted. `file_count` files were copied,
     `made_count` pictures made of them, `image_count` uploads seen to be images. `looked` is what
-    the first phase found. A dry run has only the export.
+    the first phase found, `entry` what the journal knows of it, `destroyed` what is to be told of
+    organizations that are not there any more. A dry run has only the export.
     """
 
     def __init__(
@@ -64,6 +69,8 @@ class ImportJob:
         self.looked = looked
         self.index = looked.index
         self.progress = StageProgress()
+        self.entry: Entry | None = None
+        self.destroyed: list[Change] = []
         self._places: tuple[Writer, FileStores] | None = None
         self.ids: dict[str, IdMap] = {}
         self.upload_paths: dict[str, str] = {}
@@ -75,6 +82,21 @@ class ImportJob:
         self.image_count = 0
         self.creators = GroupCreators()
         self._undo: list[Callable[[], None]] = []
+
+    @property
+    def reserved(self) -> dict[str, Sequence[int]]:
+        """Numbers that were reserved before the transaction began, by table."""
+        if self.entry is None:
+            raise Failed("a dry run reserves no numbers: an estimate is made by looking")
+        found: dict[str, Sequence[int]] = {"zerver_realm": [self.entry.realm_id]}
+        if (users := self.entry.users) is not None:
+            found["zerver_userprofile"] = users
+        return found
+
+    def new_upload_key(self, name: str, old_path: str) -> str:
+        """The key of an uploaded file called `name`, the same in a second run of this import."""
+        token = None if self.entry is None else upload_token_of(self.entry.seed, old_path)
+        return self.context.files.new_upload_key(self.realm_id, name, token)
 
     def begin(self, writer: Writer, files: FileStores) -> None:
         """Write into this transaction, and these stores, from now on."""
@@ -126,15 +148,6 @@ class ImportJob:
     def expect(self, estimate: Estimate) -> None:
         """Say what the stage has to do in all: for the time that is left."""
         self.progress.expect("", estimate)
-
-    def is_free(self, realm_id: int) -> bool:
-        """Is there no file of an organization with that number?
-
-        There is one where an import was killed, or where the files are another database's: they
-        must not be mixed with ours, nor deleted when this import fails.
-        """
-        stores = (self.files.uploads, self.files.avatars)
-        return not any(next(store.list(str(realm_id)), None) for store in stores)
 
     def may_go_on(self) -> None:
         """Raise `zcore.Interrupted` when a signal asked us to stop."""

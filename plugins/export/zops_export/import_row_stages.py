@@ -6,7 +6,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -52,10 +51,9 @@ Change = Callable[[JsonRow], JsonRow | None]
 
 def load_realm(job: ImportJob) -> dict[str, int]:
     """Everything but messages. Reserves the ids of all rows first."""
-    job.ids = reserve_ids(job.writer, job.index, job.is_free)
+    job.ids = reserve_ids(job.writer, job.index, job.reserved)
     make_groups(job)
-    new_path = partial(job.files.new_upload_key, job.realm_id)
-    job.upload_paths = new_upload_paths(job.index, job.source.names, new_path)
+    job.upload_paths = new_upload_paths(job.index, job.source.names, job.new_upload_key)
     _report_lost_uploads(job)
     changes = _changes(job)
     for name in DATA_FILES:

@@ -3,86 +3,76 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from zcore import Change, Context, Result
-from zcore.journal import MemoryJournal
-from zcore.pipeline import run
+from zcore import Context, Result
 from zcore.stage_graph import StageGraph
-from zcore.stage_progress import stage_progress
-from zops_export.after_import import tell_services
+from zops_export.destroying import find_doomed, require_confirmation
 from zops_export.export_source import opened
 from zops_export.import_job import ImportJob, ImportOptions
+from zops_export.import_journal import ImportJournal
 from zops_export.import_plan import plan_of
-from zops_export.known_schema import require_known_schema
+from zops_export.import_writing import write, write_and_finish, written_down
 from zops_export.looking import looked_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
-    from zcore.rows_in import Writer
+    from zops_export.import_journal import Entry
 
 
-def import_realm(context: Context, options: ImportOptions) -> Result:
+def import_realm(
+    context: Context,
+    options: ImportOptions,
+    earlier: Entry | None = None,
+    *,
+    confirmed: bool = False,
+) -> Result:
     """Import one organization: whole, or not at all.
 
-    Raises `Refused` before anything is written; whatever is raised later has been taken back.
+    `earlier` is what the journal knows of a run of this import that was not finished; `confirmed`:
+    that everything else is destroyed needs no question. Raises `Refused` before anything is
+    written; whatever is raised later has been taken back, or stays in the journal, which is said.
     """
     started = time.monotonic()
-    if options.dry_run:
-        with _prepared(context, options) as (job, graph):
+    with prepared(context, options, resumed=earlier is not None) as (job, graph):
+        if options.dry_run:
             return plan_of(job, graph)
-    job = import_whole(context, options)
-    tell_services(context, job)
-    context.committed(Change("realm.imported", job.realm_id, options.subdomain))
-    return _result(job, time.monotonic() - started)
+        if options.destroy is not None and earlier is None:
+            require_confirmation(context, options.destroy, confirmed=confirmed)
+        write_and_finish(job, graph, earlier)
+    return result_of(job, time.monotonic() - started)
 
 
 def import_whole(context: Context, options: ImportOptions) -> ImportJob:
     """The same without telling anybody: what was imported, after the commit."""
-    with _prepared(context, options) as (job, graph):
-        _write(job, graph)
+    with prepared(context, options) as (job, graph):
+        write(job, graph, written_down(job))
     return job
 
 
 @contextmanager
-def _prepared(context: Context, options: ImportOptions) -> Iterator[tuple[ImportJob, StageGraph]]:
-    """The job and its stages, with the export opened and looked at. Raises `Refused`."""
+def prepared(
+    context: Context, options: ImportOptions, *, resumed: bool = False
+) -> Iterator[tuple[ImportJob, StageGraph]]:
+    """The job and its stages, with the export opened and looked at. Raises `Refused`.
+
+    An earlier import that was not finished is in the way, unless this one is its second run.
+    """
+    if not resumed and (database := context.existing_database) is not None:
+        ImportJournal(database).require_none(options.subdomain)
     graph = StageGraph.of(context.plugins.stages("zops_import_stages"), context.plugins.provider)
     with opened(options.path, context.stop.check) as source:
         looked = looked_through(context, options, source)
+        if options.destroy is not None and (database := context.existing_database) is not None:
+            with database.read() as connection:
+                find_doomed(connection, options.destroy)
         yield ImportJob(context, options, source, looked), graph
 
 
-def _write(job: ImportJob, graph: StageGraph) -> None:
-    """Run the stages in one transaction; when it does not come to its commit, take files back."""
-    context, files = job.context, job.context.files
-    label = f"importing {job.options.subdomain!r}"
-    try:
-        stopping = context.stop.calling(context.database.cancel)
-        with stopping, context.database.writer() as writer, _alone(job, writer):
-            job.begin(writer, files)
-            job.findings.extend(require_known_schema(writer.connection))
-            with stage_progress(context.console, label, graph) as job.progress:
-                run(graph, job, MemoryJournal(), context.plugins, job.progress)
-            job.may_go_on()
-    except BaseException:
-        job.take_back()
-        raise
-
-
-def _alone(job: ImportJob, writer: Writer) -> AbstractContextManager[None]:
-    """The big tables for this import alone, when that is asked for."""
-    from zops_export.import_exclusive import tables_for_us_alone
-
-    if job.options.exclusive:
-        return tables_for_us_alone(job.context.database, writer.connection)
-    return nullcontext()
-
-
-def _result(job: ImportJob, seconds: float) -> Result:
+def result_of(job: ImportJob, seconds: float) -> Result:
+    """What is said of an import that is complete."""
     from zops_export.import_report import report_of
 
     report = report_of(job)

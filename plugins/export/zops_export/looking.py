@@ -63,7 +63,12 @@ def _problems(context: Context, options: ImportOptions, subjects: Subjects) -> l
         ROOM_FLAG: options.ignore_free_space,
     }
     allow = frozenset(flag for flag, given in flags.items() if given)
-    validation = validation_of(context, allow=allow, dry_run=options.dry_run)
+    validation = validation_of(
+        context,
+        allow=allow,
+        dry_run=options.dry_run,
+        with_database=options.destroy is None,  # what is to be destroyed is in nobody's way
+    )
     return find_problems(context.plugins, subjects, validation)
 
 

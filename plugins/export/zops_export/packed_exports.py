@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
 
 from zcore import Unreachable
 from zops_export.export_layout import NotAnExport
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 SCHEME = "s3://"
 REPLACED = ("PreconditionFailed", "412")  # the answer where the object has another tag by now
+
+
+def place_of(text: str) -> Path | str:
+    """Where an export is, as it was written: a path, or the address of an object, as text."""
+    return text if text.startswith(SCHEME) else Path(text)
 
 
 class Packed(Protocol):
