@@ -15,6 +15,7 @@ BENCHMARKS = (
     "export",
     "export_kills",
     "import",
+    "import_kills",
     "verify",
     "queue",
 )

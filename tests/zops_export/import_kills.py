@@ -15,12 +15,14 @@ from zcore.crash_points import CRASHED, VARIABLE
 from zops_export.import_journal import ImportJournal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from zcore.database import Database
     from zcore.testing.commands import Completed, Runner, Zops
 
 REALM = "acme"
+SECONDS_TO_END = 300
 STAGES = ("realm-rows", "message-rows", "finish-rows", "files")
 NOT_ALWAYS = ("zerver_client",)  # clients are the server's, and stay when an organization goes
 COMPLETE = ("import-committed", "import-told")
@@ -41,7 +43,8 @@ class ImportCampaign:
     """Imports of `source` as `acme`, again and again, each killed once and then seen to.
 
     `zops` is the installed command on `database`, which nobody else writes to, with its uploaded
-    files in `uploads`; `here` runs what is not to be killed.
+    files in `uploads`; `here` runs what is not to be killed. `seconds` is how long one takes that
+    nobody disturbs, `bytes_written` how large its files are.
     """
 
     def __init__(
@@ -60,6 +63,9 @@ class ImportCampaign:
         self._zops(*self.words)
         self.seconds = time.monotonic() - started
         self._whole = self.look() - self._before
+        self.bytes_written = sum(
+            path.stat().st_size for path in uploads.rglob("*") if path.is_file()
+        )
         self.start_anew()
 
     @property
@@ -75,13 +81,20 @@ class ImportCampaign:
 
     def kill_after(self, seconds: float, *words: str) -> bool:
         """Kill an import after so many seconds; False when it was over before."""
+        return self.disturb_after(seconds, lambda process: process.kill(), *words) != 0
+
+    def disturb_after(
+        self, seconds: float, disturb: Callable[[subprocess.Popen[str]], None], *words: str
+    ) -> int:
+        """Do something to an import after so many seconds, unless it is over; its exit code."""
         process = self._zops.start(*(words or self.words))
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-        process.communicate()
-        return process.returncode != 0
+            disturb(process)
+        _, said = process.communicate(timeout=SECONDS_TO_END)
+        assert "Traceback" not in said, said
+        return process.returncode
 
     def require_all_or_nothing(self) -> bool:
         """Is the whole organization there? Raises `AssertionError` when only a part of it is.
@@ -98,15 +111,15 @@ class ImportCampaign:
         """Finish it, or take it back; whatever is left of it after that is an `AssertionError`."""
         there = self.require_all_or_nothing()
         unfinished = self._journal.find(REALM) is not None
-        if resume or there:
-            if unfinished:
-                self._require_said(self._here(*self.words, check=False))
-                self._here("import", REALM, "--resume")
-            elif not there:
-                self._here(*self.words)
+        if unfinished:
+            self._require_said(self._here(*self.words, check=False))
+        if unfinished and (resume or there):
+            self._here("import", REALM, "--resume")
             self.require_whole()
-        elif unfinished:
-            self._here("import", REALM, "--abandon")
+        elif not there:
+            if unfinished:
+                self._here("import", REALM, "--abandon")
+            self.require_nothing()
         self.start_anew()
 
     def require_whole(self) -> None:

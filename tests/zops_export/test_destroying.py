@@ -12,12 +12,14 @@ from tests.interop.comparing import assert_agree
 from tests.interop.reading import WholeExport
 from tests.zops_export.spoiling import Watched, change_json
 from tests.zops_realm.test_asking_at_a_terminal import run_at_terminal
+from zcore.database import Database
 from zcore.testing.in_process import ZopsInProcess
+from zops_export.destroying import KEPT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from zcore.database import Database
     from zcore.testing import SampleRealm, Zops
 
 DESTROY = ("--destroy-rebuild-database", "--destroy", "acme")
@@ -167,3 +169,27 @@ def test_somebody_uses_the_tables(
         done = zops_in_process("--json", "import", "new", light, *SURE, check=False)
         other.rollback()
     done.assert_refused("not-alone")
+
+
+@pytest.mark.dumps
+@pytest.mark.postgres
+def test_a_servers_database(
+    restored_dump: Callable[[str], str],
+    zops_in_process: ZopsInProcess,
+    uploads: Path,
+    light: Path,
+) -> None:
+    """What is about no organization stays, and nothing else."""
+    url = zops_in_process.environment["ZOPS_DATABASE"] = restored_dump("zulip10-small")
+    with closing(Database.connect(url)) as database:
+        before = {name: count(database, name) for name in KEPT}
+        listed = zops_in_process("--json", "realm", "list").json()["realms"]
+        named = [word for realm in listed for word in ("--destroy", realm["string_id"])]
+        words = ("import", "new", light, "--destroy-rebuild-database", "--yes", *named)
+        done = zops_in_process("--json", *words).json()
+        assert {name: count(database, name) for name in KEPT} == before
+        rows = done["rows"]
+        assert count(database, "zerver_message") == rows["zerver_message"]
+        assert count(database, "zerver_usermessage") == rows["zerver_usermessage"]
+    assert subdomains(zops_in_process) == {"new"}
+    zops_in_process("db", "check")
