@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 REALM = "acme"
 SECONDS_TO_END = 300
 STAGES = ("realm-rows", "message-rows", "finish-rows", "files")
-NOT_ALWAYS = ("zerver_client",)  # clients are the server's, and stay when an organization goes
+# Clients, and what the server's indexer is to look at, stay when an organization goes.
+NOT_ALWAYS = ("fts_update_log", "zerver_client")
 COMPLETE = ("import-committed", "import-told")
 
 

@@ -494,7 +494,14 @@ class TestFullDisk:
         disk = small_disk(int(share * _kilobytes(*(light / kind for kind in kinds))))
         zops_here.environment["ZOPS_UPLOADS"] = str(disk)
         refuse(
-            zops_here, "import", "acme", light, exit_code=1, about="No space left", watched=watched
+            zops_here,
+            "import",
+            "acme",
+            light,
+            "--ignore-free-space",
+            exit_code=1,
+            about="No space left",
+            watched=watched,
         )
         assert list(disk.iterdir()) == []
 
