@@ -97,6 +97,13 @@ class Adapting:
         if table in self._index.ids and isinstance(ident, int):
             self._index.ids[table].append(ident)
 
+    def settle(self) -> None:
+        """Every row was seen: from now on leave alone the tables in which nothing was adapted."""
+        for adapters in self._by_table.values():
+            adapters[:] = [one for one in adapters if one.value.name in self.used]
+        needed = {table: some for table, some in self._by_table.items() if some}
+        self._by_table = defaultdict(list, needed)
+
     def adapted(self, blocks: Iterable[Rows | TypedRows]) -> Iterator[Rows | TypedRows]:
         """The same blocks, with rows as zops knows them, and those that were made of them behind.
 

@@ -99,6 +99,7 @@ class FirstLook:
             self._name_lost(seen)
         self.notes.file = ""
         self.adapted = dict(self.adapting.used)
+        self.adapting.settle()
         self.seconds = time.monotonic() - began
 
     def findings(self) -> list[Finding]:
