@@ -493,16 +493,8 @@ class TestFullDisk:
         kinds = ("uploads", "avatars", "emoji", "realm_icons")
         disk = small_disk(int(share * _kilobytes(*(light / kind for kind in kinds))))
         zops_here.environment["ZOPS_UPLOADS"] = str(disk)
-        refuse(
-            zops_here,
-            "import",
-            "acme",
-            light,
-            "--ignore-free-space",
-            exit_code=1,
-            about="No space left",
-            watched=watched,
-        )
+        words = ("import", "acme", light, "--ignore-free-space")
+        refuse(zops_here, *words, exit_code=1, about="No space left", watched=watched)
         assert list(disk.iterdir()) == []
 
     def test_of_temporary_files(

@@ -33,7 +33,7 @@ def settle(job: ImportJob) -> dict[str, int]:
     """Mark quiet channels, count presence, and have messages put into the full-text search."""
     connection = job.writer.connection
     quiet = 0 if job.index.realm.get("deactivated") else _mark_quiet(connection, job.realm_id)
-    _begin_to_count_presence(connection, job.realm_id)
+    _count_presence_on(connection, job.realm_id)
     return {"rows": quiet + _queue_for_search(connection, job.realm_id)}
 
 
@@ -61,13 +61,20 @@ def _mark_quiet(connection: sa.Connection, realm_id: int) -> int:
     return marked.rowcount
 
 
-def _begin_to_count_presence(connection: sa.Connection, realm_id: int) -> None:
-    """Every organization has one such row; exports of older servers have none."""
-    there = sa.select(presence.c.id).where(presence.c.realm_id == realm_id)
-    if connection.execute(there).first() is None:
-        mine = sa.select(sa.func.coalesce(sa.func.max(seen.c.last_update_id), 0))
-        last = connection.execute(mine.where(seen.c.realm_id == realm_id)).scalar_one()
-        insert_rows(connection, presence, [{"realm_id": realm_id, "last_update_id": last}])
+def _count_presence_on(connection: sa.Connection, realm_id: int) -> None:
+    """From the highest number that a presence has: exports of older servers have none to go on."""
+    mine = sa.select(sa.func.coalesce(sa.func.max(seen.c.last_update_id), 0))
+    highest = connection.execute(mine.where(seen.c.realm_id == realm_id)).scalar_one()
+    there = sa.select(presence.c.last_update_id).where(presence.c.realm_id == realm_id)
+    counted = connection.execute(there).scalar()
+    if counted is None:
+        insert_rows(connection, presence, [{"realm_id": realm_id, "last_update_id": highest}])
+    elif counted < highest:
+        connection.execute(
+            sa.update(presence)
+            .where(presence.c.realm_id == realm_id)
+            .values(last_update_id=highest)
+        )
 
 
 def _queue_for_search(connection: sa.Connection, realm_id: int) -> int:
