@@ -44,6 +44,8 @@ def test_what_there_is_to_know_and_to_do(acme: ZopsHere) -> None:
     changed, to_do = by_code(report["changed"]), by_code(report["to_do"])
     assert "'small'" in changed["subdomain"]["text"]
     assert (changed["pictures"]["count"], changed["images"]["count"]) == (18, 10)
+    for code in ("links", "mentions", "upload_links"):
+        assert changed[code]["count"] > 0
     assert to_do["passwords"]["count"] == 29
     assert to_do["passwords"]["command"].startswith("zops user send-password-reset --realm acme")
     assert to_do["bots"]["count"] == 3

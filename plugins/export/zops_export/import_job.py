@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -58,6 +58,9 @@ class ImportJob:
     `made_count` pictures made of them, `image_count` uploads seen to be images. `looked` is what
     the first phase found, `entry` what the journal knows of it, `destroyed` what is to be told of
     organizations that are not there any more. A dry run has only the export.
+    by table, `rewritten` what has new numbers in texts; `ids` is filled before the first row is
+    converted. `file_count` files were copied, `made_count` pictures made of them, `image_count`
+    uploads seen to be images. `looked` is what is known of the export. A dry run has only that.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class ImportJob:
         self.written: dict[str, int] = defaultdict(int)
         self.notes = Notes(mends=True)
         self.findings: list[Finding] = []
+        self.rewritten: Counter[str] = Counter()
         self.file_count = 0
         self.made_count = 0
         self.image_count = 0

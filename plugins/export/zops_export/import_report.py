@@ -21,6 +21,11 @@ CAME_IN = {
     ("upload", "uploads"): "zerver_attachment",
     ("custom emoji", "custom emoji"): "zerver_realmemoji",
 }
+REWRITTEN = {
+    "links": "links to channels, topics, messages and people",
+    "mentions": "mentions",
+    "emoji": "pictures of custom emoji",
+}
 BY_PASSWORD = "Email"  # noqa: S105  # the name of that way to log in
 OUTGOING_WEBHOOK = 3
 
@@ -142,6 +147,12 @@ def _changed(job: ImportJob) -> Iterator[Item]:
         text = f"the subdomain was {old['string_id']!r}"
         yield Item("subdomain", text)
     yield Item("ids", f"all numbers are new; that of the organization is {job.realm_id}")
+    for code, what in REWRITTEN.items():
+        if count := job.rewritten[code]:
+            yield Item(code, f"{what} have the new numbers: {count:,}", count)
+    if count := job.written.get("zerver_attachment_messages", 0):
+        text = f"links of messages to uploads lead to their new addresses: {count:,}"
+        yield Item("upload_links", text, count)
     if count := sum(job.notes.soft.values()):
         text = f"references to what was not exported lead to what is nearest, or nowhere: {count:,}"
         yield Item("soft_references", text, count)

@@ -114,7 +114,7 @@ def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:
     return RowConverter(
         table,
         job.ids,
-        texts_for(job.ids, like_server=like_server),
+        texts_for(job.ids, like_server=like_server, rewritten=job.rewritten),
         job.notes,
         keyed=table.name in referenced_tables(),
         generated=GENERATED.get(table.name),
@@ -134,7 +134,7 @@ def _changed(rows: Iterable[JsonRow], change: Change) -> Iterator[JsonRow]:
 def _changes(job: ImportJob) -> dict[str, Change]:
     """What is changed in the rows of some tables, besides their ids."""
     like_server = job.options.like_server
-    texts = texts_for(job.ids, like_server=like_server)
+    texts = texts_for(job.ids, like_server=like_server, rewritten=job.rewritten)
     uploads = {} if like_server else job.upload_paths
     uuid_is_taken = _uuid_is_taken(job)  # asked before the rows flow: the connection is busy then
     bots = frozenset(int(str(bot["id"])) for bot in job.index.bots)

@@ -17,6 +17,7 @@ from zcore.schema.facts import MENTIONS, Dangling, Form, Reference, references
 from zops_export.text_rewriting import ATTRIBUTE, TextRewriter
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Mapping
 
     from zops_export.id_maps import IdMap
@@ -108,6 +109,8 @@ class GroupCreators:
                 )
 
 
-def texts_for(ids: Mapping[str, IdMap], *, like_server: bool) -> TextRewriter:
-    """What puts new ids into texts."""
-    return ServersTexts(ids) if like_server else TextRewriter(ids)
+def texts_for(
+    ids: Mapping[str, IdMap], *, like_server: bool, rewritten: Counter[str] | None = None
+) -> TextRewriter:
+    """What puts new ids into texts, and counts them in `rewritten`, if that is given."""
+    return ServersTexts(ids, rewritten) if like_server else TextRewriter(ids, rewritten)

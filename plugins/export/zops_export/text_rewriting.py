@@ -7,6 +7,7 @@ id that the export does not know stays too: it names something that was not expo
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -39,9 +40,14 @@ Replace = Callable[[re.Match[str]], str]
 
 
 class TextRewriter:
-    """Puts the new ids into texts of messages."""
+    """Puts the new ids into texts of messages.
 
-    def __init__(self, ids: Mapping[str, IdMap]) -> None:
+    `rewritten` counts what has another number now in rendered texts, by kind: "links" to channels,
+    topics, messages and people, "mentions", "emoji".
+    """
+
+    def __init__(self, ids: Mapping[str, IdMap], rewritten: Counter[str] | None = None) -> None:
+        self.rewritten: Counter[str] = Counter() if rewritten is None else rewritten
         self._users = ids["zerver_userprofile"]
         self._channels = ids["zerver_stream"]
         self._messages = ids["zerver_message"]
@@ -71,7 +77,10 @@ class TextRewriter:
         tag = ATTRIBUTE.sub(self._attribute, match.group())
         if "/user_avatars/" in tag:
             tag = EMOJI_IN_LINK.sub(self._middle(self._realms), tag)
-        return self._links(tag)
+        tag = self._links(tag)
+        if tag != match.group():
+            self.rewritten[_kind_of(tag)] += 1
+        return tag
 
     def _attribute(self, match: re.Match[str]) -> str:
         name, ident = match.groups()
@@ -96,6 +105,12 @@ class TextRewriter:
     @staticmethod
     def _middle(ids: IdMap) -> Replace:
         return lambda match: match.group(1) + _new(ids, match.group(2)) + match.group(3)
+
+
+def _kind_of(tag: str) -> str:
+    if "#narrow/" in tag:
+        return "links"
+    return "emoji" if "/user_avatars/" in tag else "mentions"
 
 
 def _new(ids: IdMap, ident: str) -> str:
