@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import secrets
 import tarfile
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from PIL import Image
 
 from tests.zops_queue.test_thumbnail_html import DONE, WAITING, block
 from tests.zops_queue.working import as_command
+from tests.zops_realm.beside_server import published
 from tests.zops_realm.realm_state import insert, rows, update
 from zcore.database import Database
 from zcore.testing import settings_of, work
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from zcore.testing import SampleRealm, StubBroker, Worked, ZopsInProcess
+    from zcore.testing import SampleRealm, StubBroker, Worked, Zops, ZopsInProcess
+    from zcore.testing.memcached import MemcachedServer
     from zcore.testing.s3 import S3Buckets
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -308,6 +311,38 @@ def test_thumbnails_in_s3(
     stored = client.get_object(Bucket=s3.uploads, Key=key)
     assert stored["ContentType"] == "image/webp"
     assert Image.open(io.BytesIO(stored["Body"].read())).size == (840, 420)
+
+
+@pytest.mark.rabbitmq
+def test_a_running_server_shows_them_at_once(
+    postgres_realm: SampleRealm,
+    postgres_database: Database,
+    uploads: Path,
+    memcached: MemcachedServer,
+    rabbitmq_url: str,
+    zops: Zops,
+) -> None:
+    gallery = Gallery(postgres_database, postgres_realm, uploads)
+    number = gallery.add(image("PNG", 1000, 500))
+    insert(postgres_database, "django_migrations", app="zerver", name="0001", applied=NOW)
+    prefix = f"{secrets.token_hex(16)}:"
+    deployments = zops.folder / "deployments"
+    (deployments / "current" / "var").mkdir(parents=True)
+    (deployments / "current" / "var" / "remote_cache_prefix").write_text(prefix)
+    toml = f'[server]\ndeployments = "{deployments}"\n{memcached.toml}'
+    (zops.folder / "zops.toml").write_text(toml)
+    zops.environment |= {"ZOPS_BROKER": rabbitmq_url, "ZOPS_AVATAR_SALT": "salt"}
+    old, other = (
+        f":1:{prefix}message_dict:{each}".encode()
+        for each in (gallery.message_id, gallery.message_id + 1)
+    )
+    memcached.put([old, other])
+    zops("queue", "publish", "thumbnail", stdin=f'{{"id": {number}}}\n')
+    zops("process-queue", "thumbnail", "--drain")
+    assert memcached.there([old, other]) == {other}
+    ((told, _),) = published(rabbitmq_url, "notify_tornado")
+    assert told["event"]["rendered_content"] == gallery.html()
+    assert gallery.thumbnail("840x560.webp").size == (840, 420)
 
 
 def test_messages_become_what_a_server_made_of_them(

@@ -70,6 +70,14 @@ def test_only_public_addresses_are_called(address: str, may: bool) -> None:
     assert may_be_called(address, ()) is may
 
 
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]"])
+def test_loopback_has_many_names(serve: Serve, host: str) -> None:
+    server = serve()
+    with pytest.raises((WebForbidden, WebUnavailable, WebBroken)):
+        call(Request(f"http://{host}:{server.port}/", b""), Way())
+    assert server.received == []
+
+
 def test_networks_can_be_allowed() -> None:
     allowed = read_networks(["10.1.0.0/16", "fd00::/8", "192.168.1.5"])
     assert may_be_called("10.1.2.3", allowed)

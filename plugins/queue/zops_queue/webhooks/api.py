@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
+from zcore import current
 from zcore.errors import Unreachable
 from zcore.organizations.hosts import realm_host, realm_url
 from zcore.text import one_line
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 USER_AGENT = "OutgoingWebhookResponse/10.0"
 EVERYWHERE = read_networks(["0.0.0.0/0", "::/0"])  # who runs the server named the place
 PAUSES = (0.2, 1.0)  # seconds between attempts
-SECONDS = 15.0
+SECONDS = 10.0
 
 
 class NotSaid(Exception):
@@ -83,7 +83,8 @@ class Api:
         )
         problem = ""
         for pause in (0, *PAUSES):
-            time.sleep(pause)
+            if pause and current().stop.wait(pause):
+                break
             try:
                 answer = call(request, Way(allowed=EVERYWHERE))
             except NoAnswer as error:
