@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from tests.zops_queue.working import as_command
 from tests.zops_realm.realm_state import insert, rows, update
+from zcore.broker import Event, WorkContext, encode_event
 from zcore.database import Database
+from zcore.errors import Unreachable
 from zcore.schema import tables
 from zcore.testing import settings_of, work
 from zops_queue.deferred.counts import end_of_hour
@@ -20,7 +22,7 @@ from zops_queue.deferred.reactivation import Span, Turn, spans
 from zops_queue.workers.deferred_work import handle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from zcore import Context
     from zcore.testing import SampleRealm, Worked
@@ -119,6 +121,35 @@ def test_what_is_unread_in_channels_becomes_read(
     again = do(leave(mia.user_id, realm.public_channel.recipient_id, private.recipient_id))
     assert (again.published, again.rejected) == ((), ())
     assert counted(database, mia.user_id)["messages_read::hour", hour] == 3
+
+
+def test_what_is_done_and_the_word_of_it_are_one(
+    here: Context, database: Database, realm: SampleRealm
+) -> None:
+    """What clients are told is published before; when somebody else has the event, nothing is."""
+    mia, _ = realm.members
+    first = realm.public_channel.message_ids[0]
+    set_flags(database, 0, first)
+    payload = leave(mia.user_id, realm.public_channel.recipient_id)
+    body = encode_event(payload)
+    event = Event(queue="deferred_work", body=body, tag=1, payload=payload)
+    seen: list[object] = []
+
+    def publish(queue: str, _: object) -> None:
+        seen.append(queue)
+
+    def complete(_: object, events: Sequence[Event]) -> None:
+        seen.append([each.tag for each in events])
+        if len(seen) < 3:
+            raise Unreachable("somebody else has it")
+
+    context = WorkContext(here.settings, publish, lambda: NOW, lambda: database, complete=complete)
+    with pytest.raises(Unreachable):
+        handle([event], context)
+    assert flags(database, mia.user_id, first) == [0]
+    handle([event], context)
+    assert flags(database, mia.user_id, first) == [READ]
+    assert seen == ["notify_tornado", [1]] * 2
 
 
 PUSH = "missedmessage_mobile_notifications"

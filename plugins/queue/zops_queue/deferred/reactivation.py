@@ -74,6 +74,7 @@ def reactivate(event: Event, work: WorkContext) -> str:
             modified_user_id=user_id,
         )
         write_audit_entries(connection, [entry])
+        work.complete(connection, [event])
     change = Change("user.soft_reactivated", member.realm_id, member.string_id, (user_id,))
     current().committed(change)
     return ""

@@ -44,9 +44,10 @@ def mark_channels_read(event: Event, work: WorkContext) -> str:
     column = zerver_message.c.recipient_id
     with work.database.begin() as connection:
         member = find_member(connection, user_id)
-        read = [mark_read(connection, member, work, column == each) for each in recipient_ids]
-    for each in read:
-        tell_of_reading(work, member, each)
+        for each in recipient_ids:
+            read = mark_read(connection, member, work, column == each)
+            tell_of_reading(work, member, read)
+        work.complete(connection, [event])
     return ""
 
 

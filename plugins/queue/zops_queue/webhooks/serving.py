@@ -81,7 +81,8 @@ class Serving:
         with work.database.begin() as connection:
             is_it = zerver_message.c.id == to.message_id
             read = mark_read(connection, bot.member, work, is_it)
-        tell_of_reading(work, bot.member, read)
+            tell_of_reading(work, bot.member, read)
+            work.complete(connection, [event])
 
     def _serve_once(self, service: Service, to: Call, bot: Bot, work: WorkContext) -> str | None:
         """Call one service, unless that is done. Returns why it has to be tried again."""
