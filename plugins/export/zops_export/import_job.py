@@ -54,13 +54,11 @@ class ImportJob:
     """One import: the export, the one transaction, the ids, and where files go.
 
     `upload_paths` gives the new path of each old one that is really there; `written` counts rows
-    by table; `ids` is filled before the first row is converted. `file_count` files were copied,
-    `made_count` pictures made of them, `image_count` uploads seen to be images. `looked` is what
-    the first phase found, `entry` what the journal knows of it, `destroyed` what is to be told of
-    organizations that are not there any more. A dry run has only the export.
     by table, `rewritten` what has new numbers in texts; `ids` is filled before the first row is
     converted. `file_count` files were copied, `made_count` pictures made of them, `image_count`
-    uploads seen to be images. `looked` is what is known of the export. A dry run has only that.
+    uploads seen to be images. `looked` is what the first phase found, `entry` what the journal
+    knows of it, `destroyed` what is to be told of organizations that are not there any more. A dry
+    run has only the export.
     """
 
     def __init__(
