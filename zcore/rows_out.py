@@ -272,6 +272,9 @@ class PostgresSnapshot(_PooledSnapshot):
         # Ids that rows are looked up in fit into memory then. In the server's usual 4 MB those of
         # a large organization do not, and each row is compared with each of them.
         connection.exec_driver_sql(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
+        # A server's limits are for what somebody waits for; this may take long, or wait for others.
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
         return connection
 
     def _export(self, leader: sa.Connection) -> str | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zcore.database import Database
     from zcore.testing.plugins import TemporaryPlugins
 
+LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout")
 MESSAGES = 400
 AT_ONCE = 20  # messages in a file, here: many files are written meanwhile
 
@@ -148,3 +149,25 @@ def test_an_export_shows_one_moment(
     }
     assert len(export.tables["zerver_usermessage"]) == 2 * len(contents)
     assert len(export.tables["zerver_reaction"]) == len(contents)
+
+
+def test_limits_of_a_server_do_not_end_it(postgres_database: Database) -> None:
+    """It may take long, and wait for others, on every connection."""
+    with postgres_database.begin() as connection:
+        name = connection.dialect.identifier_preparer.quote(str(connection.engine.url.database))
+        for limit in LIMITS:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET {limit} = '7s'")
+    postgres_database.engine.dispose()
+    with postgres_database.read() as connection:
+        assert [_limit(connection, limit) for limit in LIMITS] == ["7s", "7s"]
+    with (
+        postgres_database.snapshot(2) as snapshot,
+        snapshot.reader() as one,
+        snapshot.reader() as other,
+    ):
+        for reader in (one, other):
+            assert [_limit(reader.connection, limit) for limit in LIMITS] == ["0", "0"]
+
+
+def _limit(connection: sa.Connection, name: str) -> str:
+    return str(connection.exec_driver_sql(f"SHOW {name}").scalar_one())

@@ -92,6 +92,22 @@ def test_no_address_is_left(acme: ZopsHere, tmp_path: Path) -> None:
         assert (len(kept) < len(rows)) == bool(less)
 
 
+def test_it_goes_with_privacy(acme: ZopsHere, tmp_path: Path) -> None:
+    """Who became a dummy has a pseudonym like everybody, and no other address."""
+    words = ("--export-full-with-consent", "--privacy", "strict", "--redact-emails")
+    redacted = exported(acme, tmp_path / "redacted", *words, "--allow-unusable")
+    keys = ("zerver_userprofile", "zerver_userprofile_mirrordummy")
+    users = [row for key in keys for row in redacted.tables[key]]
+    assert any(row["is_mirror_dummy"] for row in users)
+    for row in users:
+        for column in ("email", "delivery_email"):
+            assert row[column].endswith(".invalid"), row[column]
+    assert len({row["delivery_email"] for row in users}) == len(users)
+    asked = json.loads((tmp_path / "redacted" / "zops-manifest.json").read_bytes())
+    assert asked["privacy"] == "strict"
+    assert asked["rewrites"]
+
+
 def test_texts_keep_everything_else(acme: ZopsHere, tmp_path: Path) -> None:
     redacted = exported(acme, tmp_path / "redacted", "--redact-emails", "--with", "redact-emails")
     last = redacted.rows("zerver_message")[-1]

@@ -254,6 +254,51 @@ def test_the_upload_of_a_killed_export_ends(
     assert_nothing_left(acme, s3, bucket)
 
 
+@pytest.mark.parametrize("upload", [False, True])
+def test_an_export_that_was_killed_when_it_was_there(
+    upload: bool,
+    zops: Zops,
+    acme: ZopsHere,
+    s3: S3Buckets,
+    bucket: str,
+    database: Database,
+    tmp_path: Path,
+) -> None:
+    """The object is the one that was sent: all that is left to do is to say so."""
+    words = ["export", "-r", "acme", "--resume", "--output"]
+    (copies := tmp_path / "copies").mkdir()
+    words += [str(copies / "acme.tar.gz"), "--upload"] if upload else [f"s3://{bucket}/acme.tar.gz"]
+    if upload:
+        acme.environment["ZOPS_UPLOADS"] = "s3"
+    zops.environment = {**acme.environment, VARIABLE: "published"}
+    zops(*words, exit_code=CRASHED)
+    (key,) = s3.keys(bucket)
+    (started,) = rows(database, "zerver_realmexport")
+    assert started["date_succeeded"] is None
+    zops.environment = acme.environment
+    done = zops("--json", *words).json()
+    assert s3.keys(bucket) == [key]
+    stored = s3.client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert hashlib.sha256(stored).hexdigest() == done["sha256"]
+    assert (f"/{key}" in (done["url"] or "")) == upload
+    (succeeded,) = rows(database, "zerver_realmexport")
+    assert succeeded["export_path"] == (f"/{key}" if upload else None)
+    assert succeeded["date_succeeded"]
+    assert [path.name for path in copies.iterdir()] == ["acme.tar.gz"] * upload
+    (acme.home / "exports").mkdir(exist_ok=True)
+    assert_nothing_left(acme, s3, bucket)
+
+
+def test_an_object_of_somebody_else_is_not_taken_for_ours(
+    zops: Zops, acme: ZopsHere, s3: S3Buckets, bucket: str
+) -> None:
+    words = ("export", "-r", "acme", "--resume", "--output", f"s3://{bucket}/acme.tar.gz")
+    zops.environment = {**acme.environment, VARIABLE: "published"}
+    zops(*words, exit_code=CRASHED)
+    s3.client.put_object(Bucket=bucket, Key="acme.tar.gz", Body=b"of somebody else")
+    assert "is already there" in acme(*words, exit_code=3).stderr
+
+
 # To where a server keeps exports ----------------------------------------------------------------
 
 

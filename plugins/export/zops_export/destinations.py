@@ -16,6 +16,7 @@ from zops_export.archive_sinks import FileSink, TeeSink
 from zops_export.archive_writing import SUFFIX, ArchiveWriter
 from zops_export.claimed_folder import left_targets
 from zops_export.folder_draft import FolderDraft
+from zops_export.manifest import MANIFEST
 from zops_export.ordered_work import waiting_for
 from zops_export.work_folder import WorkFolder
 from zops_export.written_files import writing
@@ -57,6 +58,12 @@ class Destination:
     def require_free(self) -> None:
         """Raise `Refused` when something is there. For a folder or file the validators look."""
 
+    def holds(self, size: int) -> bool:
+        """Is an export of `size` bytes there, which an earlier run published?"""
+        if self.target.is_file():
+            return self.target.stat().st_size == size
+        return (self.target / MANIFEST).is_file()
+
     def prepare(self) -> None:
         """Make what the work folder stands in, where that is the export's own matter."""
 
@@ -80,6 +87,10 @@ class FolderUpload(Destination):
         self._store = store
         self._uploaded = store.root / key
         super().__init__(output or self._uploaded, url=url, export_path=f"/user_avatars/{key}")
+
+    def holds(self, size: int) -> bool:
+        """See `Destination.holds`: the copy may be there, but the other is under a new name."""
+        return False
 
     def prepare(self) -> None:
         """See `Destination.prepare`."""

@@ -11,34 +11,19 @@ from zops_export.destinations import Destination
 from zops_export.export_job import rows_by_table
 from zops_export.export_record import read_record
 from zops_export.export_row import Published
-from zops_export.manifest import MANIFEST
 from zops_export.summary_stages import stats_of
 from zops_export.work_folder import WorkFolder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zcore import Context
-    from zops_export.export_record import ExportRecord
 
 
 def is_published(order: ExportOrder, target: Destination) -> bool:
-    """Is there a whole export, whose end the database does not know of?
-
-    Only of folders and archives here: elsewhere somebody else could have put something.
-    """
-    if type(target) is not Destination:
-        return False
+    """Is there a whole export, whose end the database does not know of?"""
     record = read_record(work_folder_of(target.target))
-    return record is not None and _is_of(record, order, target.target)
-
-
-def _is_of(record: ExportRecord, order: ExportOrder, target: Path) -> bool:
-    if record.whole is None or record.row.realm_id != order.realm.realm_id:
+    if record is None or record.whole is None:
         return False
-    if target.is_file():
-        return target.stat().st_size == record.whole.size
-    return (target / MANIFEST).is_file()
+    return record.row.realm_id == order.realm.realm_id and target.holds(record.whole.size)
 
 
 def finish(context: Context, order: ExportOrder, target: Destination) -> Result:
@@ -49,14 +34,17 @@ def finish(context: Context, order: ExportOrder, target: Destination) -> Result:
             raise LookupError(f"{work.home} has lost its record")
         whole, book = work.earlier.whole, Bookkeeping(context, order, work.home)
         book.go_on_with(work.earlier)
-        finding = book.succeeded(Published(whole.size, whole.sha256, stats_of(whole.rows)))
+        finding = book.succeeded(
+            Published(whole.size, whole.sha256, stats_of(whole.rows), target.export_path)
+        )
     except BaseException:
         work.leave()
         raise
+    target.ended(published=True)
     work.remove()
     data: dict[str, object] = {
         "path": target.path,
-        "url": None,
+        "url": target.url,
         "realm": order.realm.string_id,
         "mode": order.mode.label,
         "rows": rows_by_table(whole.rows),
@@ -67,5 +55,5 @@ def finish(context: Context, order: ExportOrder, target: Destination) -> Result:
         "stages": [],
         "export_id": book.export_id,
     }
-    text = f"{target.path} was whole already, and is written down now\nsha256 {whole.sha256}"
+    text = f"{target.url or target.path} was whole already, and is written down now\nsha256 {whole.sha256}"
     return Result(data, text, (finding,) if finding is not None else ())

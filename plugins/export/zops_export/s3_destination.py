@@ -62,6 +62,20 @@ class S3Destination(Destination):
         target = output or context.settings.home / WORK_FOLDERS / work_name
         super().__init__(target, place if output is None else str(output))
 
+    def holds(self, size: int) -> bool:
+        """See `Destination.holds`: the object has to be the one that the earlier run sent."""
+        upload = _journal(self.target).upload(self._client)
+        if upload is None or (upload.bucket, upload.key) != (self._bucket, self._key):
+            return False
+        if not waiting_for(upload.is_there, self._context.stop.check):
+            return False
+        return self._output is None or super().holds(size)
+
+    def ended(self, *, published: bool) -> None:
+        """See `Destination.ended`."""
+        if published:
+            _journal(self.target).forget()
+
     def require_free(self) -> None:
         """See `Destination.require_free`."""
         found = waiting_for(

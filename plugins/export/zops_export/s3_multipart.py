@@ -86,7 +86,7 @@ class MultipartUpload:
         try:
             self._complete(parts, {"IfNoneMatch": "*"})
         except Unreachable as error:
-            if self._is_there():  # the answer was lost, and it was asked for again
+            if self.is_there():  # the answer was lost, and it was asked for again
                 return
             if _code(error) in TAKEN:
                 raise self._taken() from error
@@ -108,7 +108,7 @@ class MultipartUpload:
                 **conditions,
             )
 
-    def _is_there(self) -> bool:
+    def is_there(self) -> bool:
         """Is the object there, and made by this upload?"""
         found = self._find()
         return found is not None and found.get("Metadata", {}).get(TOKEN) == self.token
@@ -131,7 +131,7 @@ class MultipartUpload:
 
     def delete_own(self) -> None:
         """Delete the object, if it is there and this upload made it."""
-        if not self._is_there():
+        if not self.is_there():
             return
         with explained(self._client, self._failure):
             self._client.delete_object(**self._place)

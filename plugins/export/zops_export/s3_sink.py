@@ -158,7 +158,6 @@ class S3Sink:
         """See `ArchiveSink.finish`."""
         self._may_be_there = True
         waiting_for(lambda: self._upload.complete(self._parts), self._may_go_on)
-        self._journal.forget()
 
     def abort(self) -> None:
         """See `ArchiveSink.abort`. That it cannot be done is only said."""
