@@ -129,6 +129,17 @@ def test_a_strict_import_takes_no_lost_file_and_no_unknown_key(
     zops_here("import", "acme", light_copy, exit_code=5)
 
 
+def test_files_that_are_not_as_their_records_say(zops_here: ZopsHere, light_copy: Path) -> None:
+    records = light_copy / "uploads" / "records.json"
+    change_json(records, lambda rows: rows[0].update(size=1))
+    change_json(records, lambda rows: rows.append(dict(rows[1])))
+    plan = zops_here("--json", "import", "acme", light_copy, "--dry-run", exit_code=5).json()
+    assert [finding["code"] for finding in plan["findings"]] == ["wrong-size", "duplicate-record"]
+    zops_here("import", "acme", light_copy, "--strict", exit_code=3)
+    done = zops_here("--json", "import", "acme", light_copy, exit_code=5).json()
+    assert done["findings"] == plan["findings"]
+
+
 # All problems at once ---------------------------------------------------------------------------
 
 

@@ -152,6 +152,21 @@ def lost_files(names: Container[str], index: ExportIndex) -> Iterator[Finding]:
             yield Finding("missing-file", what, str(row.get("path_id")))
 
 
+def odd_files(sizes: Mapping[str, int], index: ExportIndex) -> Iterator[Finding]:
+    """What records say of files that are there, and that is not so."""
+    seen: set[str] = set()
+    for record in index.records:
+        said = record.row.get("size")
+        there = sizes.get(record.name)
+        if record.name in seen:
+            what = "it has two records: two exports may have been mixed"
+            yield Finding("duplicate-record", what, record.name)
+        elif there is not None and isinstance(said, int) and said != there:
+            what = f"it has {there:,} bytes, and its record says {said:,}"
+            yield Finding("wrong-size", what, record.name)
+        seen.add(record.name)
+
+
 def _check_counts(source: ExportSource, index: ExportIndex, notes: Notes) -> None:
     """`stats.json` says how many rows there were when the export was made.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from zops_export.adapting import Adapting
-from zops_export.checking import CROSS_REALM, RowChecks, check_index, lost_files
+from zops_export.checking import CROSS_REALM, RowChecks, check_index, lost_files, odd_files
 from zops_export.export_index import (
     DATA_FILES,
     SORT_BY_DATE,
@@ -103,8 +103,10 @@ class FirstLook:
         self.seconds = time.monotonic() - began
 
     def findings(self) -> list[Finding]:
-        """What was mended, and what of it is not imported."""
-        return [*(one.as_finding() for one in self.notes.mended), *passed_over(self.notes)]
+        """What was mended, what of it is not imported, and what seems to be another file."""
+        mended = (one.as_finding() for one in self.notes.mended)
+        odd = odd_files(self._source.sizes, self.index)
+        return [*mended, *passed_over(self.notes), *odd]
 
     def compared(self, name: str, content: BinaryIO) -> BinaryIO:
         """The same content; reading it to its end raises `NotAnExport` when it was changed."""
