@@ -4,6 +4,7 @@ Nothing raises out of a signal handler: an exception in the middle of a COMMIT w
 knowing whether it happened. The first signal only sets a flag. A long job looks at it between
 two units of work (`check()`, `wait()`), takes back what it began, and ends with
 `zcore.Interrupted`; a short command simply finishes. A second signal ends the process at once.
+Other signals do what the command that runs says (`StopFlag.hearing`).
 
 The flag is set by a thread that reads the signal's number from a pipe (`signal.set_wakeup_fd`),
 because a Python signal handler does not run while the main thread waits inside a C library, such
@@ -28,17 +29,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+OTHER_SIGNALS = (signal.SIGHUP, signal.SIGUSR1)  # for commands that want to hear of them
 SECONDS_TO_CLEAN_UP = 0.6
 
 
 class StopFlag:
     """Whether this run has been asked to stop.
 
-    `end` is what ends the process at once; None where signals are handled by somebody else.
+    `end` is what ends the process at once; None where signals are handled by somebody else. A
+    flag that is `patient` takes a second signal for the first one, said twice, and tells the user
+    of neither: another process does, and decides when it is enough.
     """
 
     def __init__(self) -> None:
         self.end: Callable[[], None] | None = None
+        self.patient = False
+        self._heard: dict[int, Callable[[], object]] = {}
+        self._last_acts: list[Callable[[], object]] = []
         self._graces: list[_Grace] = []
         self._event = threading.Event()
         self._at_once = False
@@ -48,6 +55,11 @@ class StopFlag:
     def is_set(self) -> bool:
         """Has somebody asked this run to stop?"""
         return self._event.is_set()
+
+    @property
+    def is_signalled(self) -> bool:
+        """Was it a signal that asked, SIGINT or SIGTERM?"""
+        return self._signalled
 
     def check(self) -> None:
         """Raise `Interrupted` when asked to stop. To be called between two units of work."""
@@ -85,6 +97,34 @@ class StopFlag:
             self._callbacks.remove(callback)
 
     @contextmanager
+    def hearing(
+        self, numbers: Sequence[signal.Signals], callback: Callable[[], object]
+    ) -> Iterator[None]:
+        """While inside, the signals `numbers` (of `OTHER_SIGNALS`) call `callback`.
+
+        From another thread, at any time. Where somebody else handles signals nothing changes.
+        """
+        if self.end is None:
+            yield
+            return
+        self._heard.update(dict.fromkeys(numbers, callback))
+        old_handlers = [(number, signal.signal(number, _noted)) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in old_handlers:
+                signal.signal(number, handler)
+
+    @contextmanager
+    def at_the_end(self, callback: Callable[[], object]) -> Iterator[None]:
+        """While inside, a second signal calls `callback` before it ends the process."""
+        self._last_acts.append(callback)
+        try:
+            yield
+        finally:
+            self._last_acts.remove(callback)
+
+    @contextmanager
     def within(self, seconds: float, *clean_up: Callable[[], object]) -> Iterator[None]:
         """While inside, the work has so many `seconds` to come to its end after a signal.
 
@@ -120,6 +160,9 @@ class StopFlag:
 
     def received(self, say: Callable[[str], None]) -> bool:
         """Note a signal and say what happens now. False when the process is to end at once."""
+        if self.patient:
+            self.set()
+            return True
         if self._at_once or self._signalled:
             return False
         self._signalled = True
@@ -127,6 +170,16 @@ class StopFlag:
         for error in self.set():
             say(f"could not interrupt what is running: {describe(error)}")
         return True
+
+    def heard(self, number: int) -> None:
+        """Do what the command wants done at this signal."""
+        self._heard.get(number, _nothing)()
+
+    def act_last(self) -> None:
+        """Do what has to be done before the process ends at once."""
+        for callback in tuple(self._last_acts):
+            with suppress(Exception):  # the process ends, whatever happens
+                callback()
 
 
 class _Grace:
@@ -181,7 +234,7 @@ def watched(
         return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    end = flag.end = _ending(last_words, _terminal_restorer())
+    end = flag.end = _ending(flag, last_words, _terminal_restorer())
     watcher = threading.Thread(target=_watch, args=(reader, flag, say, end), daemon=True)
     watcher.start()
     _reset_in_forked_children()
@@ -207,14 +260,23 @@ def _watch(
     reader: int, flag: StopFlag, say: Callable[[str], None], end: Callable[[], None]
 ) -> None:
     while numbers := os.read(reader, 1):
-        if numbers[0] in SIGNALS and not flag.received(say):
+        if numbers[0] not in SIGNALS:
+            flag.heard(numbers[0])
+        elif not flag.received(say):
             end()
 
 
-def _ending(last_words: Callable[[], None], restore: Callable[[], None]) -> Callable[[], None]:
+def _nothing() -> None:
+    """For a signal that nobody waits for."""
+
+
+def _ending(
+    flag: StopFlag, last_words: Callable[[], None], restore: Callable[[], None]
+) -> Callable[[], None]:
     def end() -> None:
         try:
             restore()
+            flag.act_last()
             last_words()
         finally:
             os._exit(ExitCode.INTERRUPTED)
@@ -232,7 +294,7 @@ _before_fork = threading.local()
 
 def _hold() -> None:
     """Until a forked child has reset them, signals wait: none of its may be taken for ours."""
-    _before_fork.mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    _before_fork.mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, *OTHER_SIGNALS))
 
 
 def _release() -> None:
@@ -243,8 +305,9 @@ def _forget() -> None:
     """In a forked child: its signals are its own, and must not be reported to the parent."""
     if signal.getsignal(signal.SIGTERM) is _noted:
         signal.set_wakeup_fd(-1)
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+        for number in (*SIGNALS, *OTHER_SIGNALS):
+            if signal.getsignal(number) is _noted:
+                signal.signal(number, signal.SIG_DFL)
     _release()
 
 

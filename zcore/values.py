@@ -161,7 +161,9 @@ class Worker:
     that says why it cannot work here ("" when it can); `partial`, of the same form, which of the
     queue's events it can do nothing with: then `--all` leaves the queue alone, and it has to be
     named. `lease` asks for one effect although delivered twice, for which the database keeps what
-    is in hand and what is done (see `docs/leases.md`).
+    is in hand and what is done (see `docs/leases.md`). `timeout` is how many seconds an event may
+    take before its process is replaced and it becomes a dead letter: 0 says nothing (then
+    `--event-timeout` does), `math.inf` any number.
     """
 
     queue: str
@@ -171,6 +173,7 @@ class Worker:
     ready: str = ""
     lease: bool = False
     partial: str = ""
+    timeout: float = 0.0
 
 
 @frozen

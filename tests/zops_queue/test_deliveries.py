@@ -100,3 +100,15 @@ def bit_by_bit(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
             receive_all(self, data[start : start + at_once])
 
     monkeypatch.setattr(Connection, ON_DATA, in_pieces)
+
+
+@pytest.mark.rabbitmq
+def test_deliveries_are_signs_of_life(rabbitmq_url: str, queue: str) -> None:
+    """pika ends a connection on which no byte has come for a while."""
+    broker = AmqpBroker(rabbitmq_url)
+    broker.publish(queue, [b"x" * 1000] * 5)
+    connection = broker._link._connection
+    before = connection.bytes_received
+    receive(broker.consume({queue: 10}, "test"), queue, 5)
+    assert connection.bytes_received - before > 5000
+    broker.close()

@@ -39,16 +39,15 @@ def _declaring(workers: list[object]) -> object:
 
 def test_our_own_workers_can_be_loaded() -> None:
     for worker in plugin.zops_queue_workers():
-        loaded = registry.choose_named(
-            context(queue=[Worker(worker.queue, worker.target)]), [worker.queue]
-        )
-        assert callable(loaded[0].handle)
+        here = context(queue=[Worker(worker.queue, worker.target)])
+        chosen = registry.choose_named(here, [worker.queue])
+        assert callable(registry.load_workers(here, chosen)[0].handle)
 
 
 def test_named_queues_come_in_order_and_once() -> None:
     here = context(queue=[Worker("a", NOOP), Worker("b", NOOP, batch=7), Worker("c", NOOP)])
-    chosen = registry.choose_named(here, ["b", "a", "b"])
-    assert [(worker.queue, worker.batch) for worker in chosen] == [("b", 7), ("a", 1)]
+    loaded = registry.load_workers(here, registry.choose_named(here, ["b", "a", "b"]))
+    assert [(worker.queue, worker.batch) for worker in loaded] == [("b", 7), ("a", 1)]
 
 
 def test_a_typing_mistake_is_answered_with_what_was_meant() -> None:

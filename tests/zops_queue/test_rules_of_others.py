@@ -11,7 +11,8 @@ from zcore import Context, Problem, Refused, Validator
 from zcore.console import Console
 from zcore.settings import Settings
 from zcore.testing.plugins import hooks, plugins_of
-from zops_queue.commands import process, publish, purge
+from zops_queue.commands import publish, purge
+from zops_queue.processing.start import process
 from zops_queue.processing.workplace import Options
 
 if TYPE_CHECKING:

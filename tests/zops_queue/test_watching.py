@@ -82,7 +82,7 @@ def test_a_broker_that_is_away_is_no_health() -> None:
     broker = StubBroker()
     place = workplace(lambda: StubBroker(broker.stub), options=Options())
     meter = place.meters.of("q")
-    thread = threading.Thread(target=QueueLoop([Recorder("q").loaded], place).run)
+    thread = threading.Thread(target=QueueLoop(Recorder("q").loaded, place).run)
     thread.start()
     until(lambda: meter.connected)
     broker.stub.away = "somebody pulled the plug"
@@ -107,7 +107,7 @@ def test_a_worker_that_waits_for_a_service_is_no_health() -> None:
             raise Unreachable("no database")
 
     recorder.before = need
-    QueueLoop([recorder.loaded], place).run()
+    QueueLoop(recorder.loaded, place).run()
     assert states == ["working", "waits: no database"]
     assert meter.waiting == ""
 

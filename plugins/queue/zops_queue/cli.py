@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from zcore import Result, current
-from zops_queue.parameters import AGE, COUNT, HTTP_ADDRESS, PREFETCH, QUEUE
+from zops_queue.parameters import AGE, COUNT, GRACE, HTTP_ADDRESS, PREFETCH, QUEUE, SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,9 @@ def choosing_dead_letters(command: F) -> F:
     "--queue-name", "named", metavar="Q", type=QUEUE, multiple=True, help="A queue to process."
 )
 @click.option("--all", "everything", is_flag=True, help="All queues whose workers are ready.")
-@click.option("--multi-threaded", is_flag=True, help="A thread for each queue.")
+@click.option("--beside-server", is_flag=True, help="With --all, also what others consume.")
+@click.option("--multi-threaded", is_flag=True, help="As it is anyway: a thread for each queue.")
+@click.option("--processes", metavar="N", type=COUNT, help="Work in N processes, and watch them.")
 @click.option(
     "--worker-num",
     metavar="N",
@@ -46,6 +48,23 @@ def choosing_dead_letters(command: F) -> F:
     help="A number to tell workers apart; of a queue with shards, the shard.",
 )
 @click.option("--prefetch", metavar="N", type=PREFETCH, help="Most events of a queue in hand.")
+@click.option(
+    "--event-timeout",
+    metavar="S",
+    type=SECONDS,
+    help="Give up events that take longer, where their worker does not say.",
+)
+@click.option("--max-events", metavar="N", type=COUNT, help="A process ends after N events.")
+@click.option("--max-memory", metavar="MB", type=COUNT, help="A process ends that uses more.")
+@click.option(
+    "--grace",
+    metavar="S",
+    type=GRACE,
+    default=25.0,
+    show_default=True,
+    help="For what is in hand, once stopped.",
+)
+@click.option("--autoreload", is_flag=True, help="Start anew when code has changed.")
 @click.option("--drain", is_flag=True, help="Stop when nothing is ready, in hand or delayed.")
 @click.option(
     "--http",
@@ -63,9 +82,16 @@ def process_queue(
     queues: tuple[str, ...],
     named: tuple[str, ...],
     everything: bool,
+    beside_server: bool,
     multi_threaded: bool,
+    processes: int | None,
     worker_num: int,
     prefetch: int | None,
+    event_timeout: float | None,
+    max_events: int | None,
+    max_memory: int | None,
+    grace: float,
+    autoreload: bool,
     drain: bool,
     http: tuple[str, int] | None,
     log_format: str,
@@ -74,17 +100,18 @@ def process_queue(
 
     What is in hand then is finished, everything else stays in its queue. An event that cannot be
     handled is tried again later, and after some attempts kept as a dead letter; it never takes
-    another one with it. Several queues are processed in turn, or side by side with
-    --multi-threaded.
+    another one with it, even if it ends its process. Several queues are processed side by side,
+    each in a thread. SIGHUP starts anew.
 
     \b
     Examples:
       zops process-queue --queue-name user_activity
-      zops process-queue --multi-threaded user_activity user_activity_interval
+      zops process-queue user_activity user_activity_interval --processes 2
       zops process-queue --all --drain
+      zops process-queue --all --event-timeout 60 --max-memory 300
       zops process-queue --all --http :9100
     """
-    from zops_queue.commands import process
+    from zops_queue.processing.start import process
     from zops_queue.processing.workplace import Options
 
     if log_format == "json":
@@ -92,7 +119,16 @@ def process_queue(
 
         current().console.log = log_json
     options = Options(
-        drain=drain, prefetch=prefetch, worker_num=worker_num, multi_threaded=multi_threaded
+        drain=drain,
+        prefetch=prefetch,
+        worker_num=worker_num,
+        processes=processes or 0,
+        grace=grace,
+        max_events=max_events,
+        max_memory=max_memory,
+        event_timeout=event_timeout,
+        autoreload=autoreload,
+        beside_server=beside_server,
     )
     return process(current(), (*named, *queues), everything, options, http)
 

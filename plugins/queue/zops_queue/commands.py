@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from zcore.broker import open_broker, utc_now
 from zcore.errors import Refused, UsageError
 from zcore.validation import require_valid
-from zcore.values import Finding, Result
+from zcore.values import Result
 from zops_queue import dead_letters, views
 from zops_queue.error_replay import replay_file
 from zops_queue.names import SERVER_QUEUES
-from zops_queue.plugin import ATTEMPTS, STATS_FOLDER
-from zops_queue.processing.retry import RetryPolicy
-from zops_queue.processing.runner import run
-from zops_queue.processing.workplace import (
-    DRAIN_SECONDS,
-    Options,
-    Tally,
-    Workplace,
-    one_at_a_time,
-)
-from zops_queue.registry import check_queue, choose_all, choose_named, find_workers
-from zops_queue.watching.meter import Meters
-from zops_queue.watching.stats_file import SERVER_FOLDER
+from zops_queue.registry import check_queue, find_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,76 +21,6 @@ if TYPE_CHECKING:
     from zcore import Context
     from zcore.broker import Broker, QueueState
     from zops_queue.dead_letters import Selection
-    from zops_queue.registry import LoadedWorker
-
-
-def process(
-    context: Context,
-    names: Sequence[str],
-    everything: bool,
-    options: Options,
-    http: tuple[str, int] | None = None,
-) -> Result:
-    """Handle the events of the queues `names`, or of all whose workers are ready.
-
-    Meanwhile answer at the address `http` how it goes.
-    """
-    if everything == bool(names):
-        raise UsageError(
-            "name queues or say --all, not both" if names else "which queue?",
-            hint=f"queues with a worker: {', '.join(sorted(find_workers(context)))}",
-        )
-    _require_valid_names(context, names)
-    number = options.worker_num
-    workers = choose_all(context, number) if everything else choose_named(context, names, number)
-    attempts = _attempts(context)
-    retries = RetryPolicy(attempts, DRAIN_SECONDS) if options.drain else RetryPolicy(attempts)
-    workplace = Workplace(
-        settings=context.settings,
-        console=context.console,
-        stop=context.stop,
-        open_broker=lambda: open_broker(context),
-        open_database=one_at_a_time(context),
-        options=options,
-        retries=retries,
-        meters=Meters(_stats_folder(context), context.console.warn),
-    )
-    began = time.monotonic()
-    with _watched(workers, workplace, http):
-        context.console.note(f"processing {', '.join(worker.queue for worker in workers)}")
-        tally = run(workers, workplace)
-    return _processed(tally, time.monotonic() - began, options)
-
-
-@contextmanager
-def _watched(
-    workers: Sequence[LoadedWorker], workplace: Workplace, http: tuple[str, int] | None
-) -> Iterator[None]:
-    if http is None:
-        yield
-        return
-    from zops_queue.watching.http import serving
-
-    for worker in workers:  # there from the beginning, before the first connection
-        workplace.meters.of(worker.queue)
-    with serving(http, workplace.meters) as url:
-        workplace.console.note(f"health and numbers are at {url}/healthz and {url}/metrics")
-        yield
-
-
-def _stats_folder(context: Context) -> Path | None:
-    """Where files of statistics go: where it was said, else, beside a server, where its own are."""
-    folder = context.setting(STATS_FOLDER)
-    if folder is None and context.settings.zulip_conf and os.access(SERVER_FOLDER, os.W_OK):
-        return SERVER_FOLDER
-    return folder
-
-
-def _attempts(context: Context) -> int:
-    attempts = context.setting(ATTEMPTS)
-    if attempts < 1:
-        raise Refused("an event has to be tried at least once", hint="see 'zops settings'")
-    return attempts
 
 
 def publish(context: Context, queue: str, path: str, raw: bool) -> Result:
@@ -207,27 +123,3 @@ def _broker_for(context: Context, queue: str) -> Iterator[Broker]:
 def _require_valid_names(context: Context, names: Sequence[str]) -> None:
     intention = "these queues cannot be used"
     require_valid(context, intention, {"queue.name": names}, with_database=False)
-
-
-def _processed(tally: Tally, seconds: float, options: Options) -> Result:
-    dead_letters = sum(tally.dead.values())
-    data = {
-        "processed": tally.processed,
-        "retried": tally.retried,
-        "dead": dead_letters,
-        "seconds": round(seconds, 3),
-    }
-    text = (
-        f"processed {tally.processed} events in {seconds:.1f} s"
-        f" ({tally.retried} attempts repeated, {dead_letters} events given up)"
-    )
-    findings = [
-        Finding(
-            "dead-letters",
-            f"{count} events could not be handled and are kept as dead letters",
-            where=queue,
-            hint=f"'zops queue dead {queue}' shows them",
-        )
-        for queue, count in sorted(tally.dead.items())
-    ]
-    return Result(data, text=text, findings=findings if options.drain else ())

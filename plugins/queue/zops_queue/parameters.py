@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 COUNT = click.IntRange(min=1)
 PREFETCH = click.IntRange(min=1, max=65_535)
+SECONDS = click.FloatRange(min=0, min_open=True)
+GRACE = click.FloatRange(min=0)
 PORTS = 65_536
 LOOPBACK = "127.0.0.1"
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

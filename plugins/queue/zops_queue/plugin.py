@@ -20,6 +20,12 @@ NOOP_BATCH = 100  # the server's
 ATTEMPTS = Setting(
     "attempts", "How often an event is tried before it becomes a dead letter", default=6, kind=int
 )
+MOST_DEATHS = Setting(
+    "deaths",
+    "How many processes may end while an event is in hand before it becomes a dead letter",
+    default=3,
+    kind=int,
+)
 MAIL_SECONDS = Setting(
     "mail_seconds", "How long the mail server may take for an answer", default=30.0, kind=float
 )
@@ -58,6 +64,7 @@ def zops_settings() -> list[Setting[object]]:
     """How patient the workers are, and what they tell."""
     return [
         ATTEMPTS,
+        MOST_DEATHS,
         MAIL_SECONDS,
         STATS_FOLDER,
         WEBHOOK_SECONDS,

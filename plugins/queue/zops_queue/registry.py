@@ -29,6 +29,15 @@ class LoadedWorker:
     batch: int
     handle: Handle
     lease: bool = False
+    timeout: float = 0.0  # seconds an event may take; 0 when the worker does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A queue, which may be a shard, and who works on it."""
+
+    queue: str
+    worker: Worker
 
 
 def find_workers(context: Context) -> dict[str, Worker]:
@@ -46,7 +55,7 @@ def find_workers(context: Context) -> dict[str, Worker]:
     return found
 
 
-def choose_named(context: Context, names: Sequence[str], worker_num: int = 0) -> list[LoadedWorker]:
+def choose_named(context: Context, names: Sequence[str], worker_num: int = 0) -> list[Chosen]:
     """The workers of the queues `names`, of one with shards only that of number `worker_num`.
 
     Raises `UsageError` for a queue that nobody knows, `Refused` when it has no worker or the
@@ -58,25 +67,37 @@ def choose_named(context: Context, names: Sequence[str], worker_num: int = 0) ->
         if reason := _why_not(worker, context):
             raise Refused(f"queue {name!r} cannot be processed: {reason}", code="not-ready")
     return [
-        loaded
+        Chosen(queue, worker)
         for name, worker in chosen.items()
-        for loaded in _load(worker, context, name, worker_num)
+        for queue in shards(name, context.settings.push_shards, worker_num)
     ]
 
 
-def choose_all(context: Context, worker_num: int = 0) -> list[LoadedWorker]:
-    """Every worker that can do here what comes; the others are named in a note."""
+def choose_all(
+    context: Context, worker_num: int = 0, is_taken: Callable[[str], str] = lambda queue: ""
+) -> list[Chosen]:
+    """Every worker that can do here what comes; the others are named in a note.
+
+    `is_taken` says why a queue is left to somebody else; "" when it is not.
+    """
     ready = []
     for worker in find_workers(context).values():
         if worker.queue in NOT_IN_ALL:
             continue
-        if reason := _why_not(worker, context) or _what_not(worker, context):
-            context.console.note(f"leaving out queue {worker.queue}: {reason}")
-        else:
-            ready += _load(worker, context, worker.queue, worker_num)
+        unfit = _why_not(worker, context) or _what_not(worker, context)
+        for queue in shards(worker.queue, context.settings.push_shards, worker_num):
+            if reason := unfit or is_taken(queue):
+                context.console.note(f"leaving out queue {queue}: {reason}")
+            else:
+                ready.append(Chosen(queue, worker))
     if not ready:
         raise Refused("no worker is ready to work here", code="not-ready")
     return ready
+
+
+def load_workers(context: Context, chosen: Iterable[Chosen]) -> list[LoadedWorker]:
+    """Import the code of the workers that were chosen."""
+    return [_load(each, context) for each in chosen]
 
 
 def check_queue(context: Context, name: str, existing: Iterable[str]) -> None:
@@ -116,14 +137,13 @@ def _answer(worker: Worker, target: str, question: str, context: Context) -> str
     return reason
 
 
-def _load(worker: Worker, context: Context, name: str, worker_num: int) -> list[LoadedWorker]:
-    """The worker of the queue `name`, once for each of its shards."""
+def _load(chosen: Chosen, context: Context) -> LoadedWorker:
+    worker = chosen.worker
     handle = cast("Handle", resolve(worker.target, owner=_whose(worker)))
     if context.plugins.is_watched:
         handle = _shown(handle, worker, context)
-    queues = shards(name, context.settings.push_shards, worker_num)
     batch = max(1, worker.batch)
-    return [LoadedWorker(queue, batch, handle, lease=worker.lease) for queue in queues]
+    return LoadedWorker(chosen.queue, batch, handle, worker.lease, worker.timeout)
 
 
 def _shown(handle: Handle, worker: Worker, context: Context) -> Handle:

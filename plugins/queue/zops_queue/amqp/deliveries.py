@@ -33,6 +33,7 @@ class Connection(pika.SelectConnection):  # type: ignore[misc]  # pika says no t
     """pika's connection; `hand_over` says who takes the deliveries of a consumer."""
 
     _frame_buffer: bytes
+    bytes_received: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._takers: dict[tuple[int, bytes], Take] = {}
@@ -50,6 +51,8 @@ class Connection(pika.SelectConnection):  # type: ignore[misc]  # pika says no t
             end = self._deliver(data, start)
             if end is None:
                 end = self._leave_to_pika(data, start)
+            else:
+                self.bytes_received += end - start  # a sign of life, as good as a heartbeat
             if end == start:  # not all of it has come
                 break
             start = end

@@ -38,7 +38,8 @@ def get_messages(link: Link, channel: Channel, queue: str, most: int) -> list[Go
 
     while len(found) < most and not empty:
         got.clear()
-        channel.raw.basic_get(queue, take)
+        with link.translated():
+            channel.raw.basic_get(queue, take)
         link.wait_until(lambda: got or empty or channel.closed)
         channel.check()
     return found

@@ -1,16 +1,17 @@
 """One connection to RabbitMQ, driven by whoever waits on it.
 
 pika's blocking connection waits for the confirmation of each single message; its asynchronous one
-does not, but wants to own the program. Here the asynchronous one makes progress only inside
-`wait` and `wait_until`, so the caller stays in charge, and one connection serves consuming and
-publishing alike. There are no heartbeats: a worker may be busy for an hour. A peer that is gone
-shows by TCP keep-alive.
+does not, but wants to own the program. Here the asynchronous one makes progress inside `wait` and
+`wait_until`, so the caller stays in charge, and one connection serves consuming and publishing
+alike. A worker may be busy for an hour: meanwhile a thread of its own sees to it that heartbeats
+are sent and received. Whoever touches the connection does so inside `translated`, one at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SECONDS_TO_ANSWER = 30.0
 SECONDS_TO_CLOSE = 5.0
+LOOKS_A_HEARTBEAT = 4
 TCP_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 # Whatever pika logs as an error also reaches us as an exception, and is said once, in our words.
@@ -44,6 +46,8 @@ class Link:
         settings = _tuned(parameters(url))
         self._loop = IOLoop()
         self._loop.activate_poller()
+        self._lock = threading.RLock()
+        self._closed = threading.Event()
         self._open = False
         self._lost: BaseException | None = None
         self._connection = Connection(
@@ -58,6 +62,7 @@ class Link:
         except BaseException:
             self._release_the_loop()
             raise
+        self._keep_alive()
 
     def wait(self, seconds: float) -> None:
         """Send and receive; return when something happened or after `seconds`."""
@@ -91,9 +96,10 @@ class Link:
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn what pika raises into `Unreachable`."""
+        """While inside, nobody else touches the connection; what pika raises is `Unreachable`."""
         try:
-            yield
+            with self._lock:
+                yield
         except AMQPError as error:
             raise connection_error(self.name, self._lost or error) from error
 
@@ -116,8 +122,32 @@ class Link:
             raise connection_error(self.name, self._lost)
 
     def _release_the_loop(self) -> None:
-        self._loop.deactivate_poller()
-        self._loop.close()
+        with self._lock:
+            self._closed.set()
+            self._loop.deactivate_poller()
+            self._loop.close()
+
+    def _keep_alive(self) -> None:
+        """Serve heartbeats, as often as RabbitMQ and we have agreed on, in a thread."""
+        if period := self._connection.params.heartbeat:
+            threading.Thread(
+                target=self._serve_heartbeats,
+                args=(period / LOOKS_A_HEARTBEAT,),
+                name="heartbeats",
+                daemon=True,
+            ).start()
+
+    def _serve_heartbeats(self, pause: float) -> None:
+        while not self._closed.wait(pause):
+            if not self._lock.acquire(blocking=False):
+                continue  # somebody is waiting on the connection, which serves them, too
+            try:
+                if not self._closed.is_set():
+                    self.wait(0)
+            except Unreachable:
+                return  # whoever uses the connection next is told
+            finally:
+                self._lock.release()
 
 
 class Channel:
@@ -162,7 +192,6 @@ class Channel:
 
 
 def _tuned(settings: pika.ConnectionParameters) -> pika.ConnectionParameters:
-    settings.heartbeat = 0
     settings.tcp_options = TCP_OPTIONS
     settings.blocked_connection_timeout = settings.blocked_connection_timeout or 60
     return settings

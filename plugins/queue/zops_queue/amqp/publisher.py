@@ -85,9 +85,9 @@ class Publisher:
     def _send(self, queue: str, body: bytes, properties: object) -> None:
         with self._link.translated():
             self._channel.raw.basic_publish("", queue, body, properties, mandatory=True)
-        self._sent += 1
-        self._waiting[self._sent] = len(body)
-        self._waiting_bytes += len(body)
+            self._sent += 1  # before its confirmation can come
+            self._waiting[self._sent] = len(body)
+            self._waiting_bytes += len(body)
         if self._sent % EVENTS_BETWEEN_LOOKS == 0:
             self._link.wait(0)
             self._check()

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from zcore.broker import Broker, Consumer
+    from zops_queue.processing.caution import Caution
+    from zops_queue.processing.deaths import Suspect
     from zops_queue.processing.workplace import Tally, Workplace
     from zops_queue.registry import LoadedWorker
 
 T = TypeVar("T")
 LONGEST_ERROR = 1_000  # characters
 LONGEST_TRACEBACK = 10_000
+SECONDS_TO_SEND = 0.001
 
 
 class ServiceGone(Unreachable):
@@ -48,7 +51,9 @@ class Handling:
         broker: Broker,
         consumer: Consumer,
         tally: Tally,
+        caution: Caution,
     ) -> None:
+        self._caution = caution
         self._worker = worker
         self._workplace = workplace
         self._broker = broker
@@ -70,11 +75,29 @@ class Handling:
                 self._bury(delivery, f"the event is {error}")
         ours = self._through_outages(lambda: self._leasing.admit(events))
         try:
-            self._attempt(ours)
+            self._work_through(ours)
         except BaseException:
             with contextlib.suppress(ZopsError):  # then they run out
                 self._leasing.release(ours)
             raise
+        self._caution.count()
+
+    def _work_through(self, events: Sequence[Event]) -> None:
+        """Do `events`; by themselves those that were in hand when a process died."""
+        ordinary, suspects = self._caution.sort(events)
+        self._attempt(ordinary)
+        for event, suspect in suspects:
+            self._attempt_cautiously(event, suspect)
+
+    def _attempt_cautiously(self, event: Event, suspect: Suspect) -> None:
+        """Do `event`, with nothing beside it that could suffer; or give it up."""
+        if reason := self._caution.verdict(suspect):
+            self._bury(event, reason, attempts=event.attempts + suspect.deaths)
+            self._caution.clear(event)
+            return
+        self._consumer.wait(SECONDS_TO_SEND)  # what was settled should not come back with it
+        with self._caution.watching(event, suspect):
+            self._attempt([event])
 
     def _attempt(self, events: Sequence[Event]) -> None:
         """Have the worker do `events`; when it cannot, find out which of them it cannot."""
@@ -84,7 +107,7 @@ class Handling:
             outcome = self._through_outages(lambda: self._call(events))
         except (ServiceGone, Interrupted):
             raise
-        except Exception as error:  # noqa: BLE001 # a worker may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 # a worker may raise anything
             if len(events) == 1:
                 self._try_later(events[0], error)
             else:
@@ -119,7 +142,8 @@ class Handling:
         context = WorkContext(
             place.settings, publish, place.clock, place.open_database, complete=complete
         )
-        outcome.rejected = _checked(self._worker.handle(events, context) or (), events)
+        with self._caution.holding(events):
+            outcome.rejected = _checked(self._worker.handle(events, context) or (), events)
         return outcome
 
     def _lost_patience(self, began: float) -> bool:
@@ -152,7 +176,7 @@ class Handling:
         for each in rejected.values():
             self._bury(each.event, each.reason)
 
-    def _try_later(self, event: Event, error: Exception) -> None:
+    def _try_later(self, event: Event, error: BaseException) -> None:
         attempts = event.attempts + 1
         delay = self._workplace.retries.delay(attempts)
         if delay is None:
@@ -169,7 +193,13 @@ class Handling:
             error=_shortened(describe(error)),
         )
 
-    def _bury(self, delivery: Delivery, error: str, traceback_text: str = "") -> None:
+    def _bury(
+        self,
+        delivery: Delivery,
+        error: str,
+        traceback_text: str = "",
+        attempts: int | None = None,
+    ) -> None:
         if isinstance(delivery, Event):
             event = delivery
             self._through_outages(lambda: self._leasing.release([event]))
@@ -178,7 +208,7 @@ class Handling:
         failure = Failure(
             error=reason,
             traceback=traceback_text,
-            attempts=delivery.attempts + 1,
+            attempts=delivery.attempts + 1 if attempts is None else attempts,
             host=self._workplace.host,
             worker=self._workplace.label,
             time=now,
@@ -217,7 +247,7 @@ def _checked(returned: Iterable[Rejected], events: Sequence[Event]) -> list[Reje
     return rejected
 
 
-def _traceback(error: Exception) -> str:
+def _traceback(error: BaseException) -> str:
     """The end of the traceback, which is where the reason is."""
     return "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
 

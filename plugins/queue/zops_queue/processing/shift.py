@@ -12,9 +12,8 @@ from zops_queue.processing.handling import Handling
 from zops_queue.processing.workplace import DRAIN_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from zcore.broker import Consumer
+    from zops_queue.processing.caution import Caution
     from zops_queue.processing.workplace import Tally, Workplace
     from zops_queue.registry import LoadedWorker
 
@@ -27,85 +26,83 @@ LARGEST_PREFETCH = 65_535  # what AMQP has room for
 
 
 class Shift:
-    """Connected for the queues of `workers`. Raises `Unreachable` when it cannot, or no longer."""
+    """Connected for the queue of `worker`. Raises `Unreachable` when it cannot, or no longer."""
 
-    def __init__(self, workers: Sequence[LoadedWorker], workplace: Workplace, tally: Tally) -> None:
+    def __init__(
+        self, worker: LoadedWorker, workplace: Workplace, tally: Tally, caution: Caution
+    ) -> None:
         self._workplace = workplace
         self._drain = workplace.options.drain
-        self._turns = [_Turn(worker, workplace) for worker in workers]
+        self._turn = _Turn(worker, workplace)
+        self._queue = worker.queue
+        self._meter = workplace.meters.of(worker.queue)
         self._broker = workplace.open_broker()
         try:
-            prefetch = {turn.queue: turn.prefetch for turn in self._turns}
+            prefetch = {worker.queue: self._turn.prefetch}
             self._consumer = self._broker.consume(prefetch, workplace.label)
         except BaseException:
             self._broker.close()
             raise
-        self._handlings = {
-            turn.queue: Handling(turn.worker, workplace, self._broker, self._consumer, tally)
-            for turn in self._turns
-        }
+        self._handling = Handling(worker, workplace, self._broker, self._consumer, tally, caution)
         self._tally = tally
         self._empty_looks = 0
+        self._meter.connect()
 
     def work(self) -> None:
-        """Handle what comes until asked to stop or, when draining, until nothing is left."""
+        """Handle what comes until it is time to end or, when draining, until nothing is left."""
         idle = DRAIN_IDLE_SECONDS if self._drain else IDLE_SECONDS
         busy = False
-        for turn in self._turns:
-            turn.meter.connect()
-        while not self._workplace.stop.is_set():
+        while not (self._workplace.stop.is_set() or self._workplace.retirement.is_due()):
             self._consumer.wait(0 if busy else idle)
-            was_busy, busy = busy, self._each_queue_once()
+            was_busy, busy = busy, self._handle_a_batch()
             if busy:
                 self._empty_looks = 0
+                self._workplace.lull.leave(self._queue)
             # Only after a wait in vain: asking the broker how full it is takes time.
             if self._drain and not (busy or was_busy) and self._is_drained():
                 return
 
     def close(self) -> None:
         """Give back what was fetched and not begun, and disconnect."""
-        for turn in self._turns:
-            turn.meter.disconnect()
+        self._meter.disconnect()
         with contextlib.suppress(ZopsError):  # a lost connection gives everything back by itself
             self._broker.close()
 
-    def _each_queue_once(self) -> bool:
-        """One batch for each queue that has one. Was there any?"""
+    def _handle_a_batch(self) -> bool:
+        """Handle a batch when one has come. Was there any?"""
         worked = False
-        for turn in self._turns:
-            if self._workplace.stop.is_set():
-                break
-            if turn.has_come(self._consumer):
-                with turn.meter.call(self._tally):
-                    self._handlings[turn.queue].handle(self._consumer.take(turn.queue, turn.batch))
+        if self._turn.has_come(self._consumer):
+            wanted = min(self._turn.batch, self._consumer.held(self._queue))
+            allowed = self._workplace.retirement.allow(wanted)
+            if allowed:
+                with self._meter.call(self._tally):
+                    self._handling.handle(self._consumer.take(self._queue, allowed))
                 worked = True
-            turn.meter.look(empty=not self._consumer.held(turn.queue))
+        self._meter.look(empty=not self._consumer.held(self._queue))
         return worked
 
     def _is_drained(self) -> bool:
-        """Is nothing ready, in hand or delayed, at several looks in a row?
+        """Is nothing ready, in hand or delayed, at several looks in a row, in any queue?
 
         What is delayed need not wait for long.
         """
-        empty = True
-        for turn in self._turns:
-            state = self._broker.state(turn.queue) or QueueState(queue=turn.queue)
-            if state.delayed:
-                self._broker.hasten(turn.queue, DRAIN_SECONDS)
-            if any((self._consumer.held(turn.queue), state.ready, state.in_hand, state.delayed)):
-                empty = False
-        self._empty_looks = self._empty_looks + 1 if empty else 0
-        return self._empty_looks >= EMPTY_LOOKS
+        state = self._broker.state(self._queue) or QueueState(queue=self._queue)
+        if state.delayed:
+            self._broker.hasten(self._queue, DRAIN_SECONDS)
+        if any((self._consumer.held(self._queue), state.ready, state.in_hand, state.delayed)):
+            self._empty_looks = 0
+            self._workplace.lull.leave(self._queue)
+            return False
+        self._empty_looks += 1
+        return self._empty_looks >= EMPTY_LOOKS and self._workplace.lull.join(self._queue)
 
 
 class _Turn:
-    """When it is one queue's turn."""
+    """When it is time for a batch."""
 
     def __init__(self, worker: LoadedWorker, workplace: Workplace) -> None:
         options = workplace.options
-        self.worker = worker
         self.queue = worker.queue
-        self.meter = workplace.meters.of(worker.queue)
         # a second batch comes while the first is worked on
         self.prefetch = options.prefetch or min(
             max(DEFAULT_PREFETCH, 2 * worker.batch), LARGEST_PREFETCH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
@@ -9,6 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zcore.broker import Clock, utc_now
+from zops_queue.processing.deaths import DEATHS
+from zops_queue.processing.gate import CallGate
+from zops_queue.processing.lull import Lull
+from zops_queue.processing.retirement import Retirement
 from zops_queue.processing.retry import Pauses, RetryPolicy
 from zops_queue.watching.meter import Meters
 
@@ -21,8 +26,11 @@ if TYPE_CHECKING:
     from zcore.database import Database
     from zcore.settings import Settings
     from zcore.signals import StopFlag
+    from zops_queue.processing.deaths import Deaths
+    from zops_queue.registry import LoadedWorker
 
 DRAIN_SECONDS = 2  # the longest wait for another attempt while draining
+GRACE_SECONDS = 25.0  # for what is in hand, once asked to stop
 PATIENCE_SECONDS = 60  # how long draining waits for a service that is gone
 
 
@@ -33,7 +41,14 @@ class Options:
     drain: bool = False
     prefetch: int | None = None
     worker_num: int = 0
-    multi_threaded: bool = False
+    processes: int = 0  # 0: this one
+    grace: float = GRACE_SECONDS
+    max_events: int | None = None
+    max_memory: int | None = None  # MiB
+    event_timeout: float | None = None  # seconds
+    autoreload: bool = False
+    beside_server: bool = False
+    is_child: bool = False  # of a supervisor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +67,16 @@ class Workplace:
     patience: float = PATIENCE_SECONDS
     host: str = field(default_factory=socket.gethostname)
     meters: Meters = field(default_factory=Meters)
+    deaths: Deaths | None = None  # without it, events that kill their process are not found
+    most_deaths: int = DEATHS
+    retirement: Retirement = field(default_factory=Retirement)
+    gate: CallGate = field(default_factory=CallGate)
+    lull: Lull = field(default_factory=Lull)
+
+    def limit_of(self, worker: LoadedWorker) -> float:
+        """How many seconds an event of `worker` may take; 0 for any number."""
+        limit = worker.timeout or self.options.event_timeout or 0.0
+        return 0.0 if math.isinf(limit) else limit
 
     @property
     def label(self) -> str:

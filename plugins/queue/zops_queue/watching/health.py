@@ -11,10 +11,11 @@ from zcore.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from zops_queue.watching.meter import Meters, QueueMeter
+    from zops_queue.watching.meter import QueueMeter, Readable
 
 # As long as RabbitMQ waits by itself before it takes an event back from a consumer.
 STUCK_SECONDS = 1800.0
+IDLE_SECONDS = 120.0  # between two looks at a broker that may be slow to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Health:
 def health_of(meter: QueueMeter, now: float) -> Health:
     """How it goes with a queue at `now`, a time of `time.monotonic`."""
     if not meter.connected:
-        return Health(False, "no connection to the broker")
+        return Health(False, meter.trouble or "no connection to the broker")
     if meter.waiting:
         return Health(False, f"waits: {meter.waiting}")
     if now - meter.progress > STUCK_SECONDS:
@@ -36,18 +37,27 @@ def health_of(meter: QueueMeter, now: float) -> Health:
     return Health(True, "working" if meter.busy else "idle")
 
 
-def all_health(meters: Meters) -> dict[str, Health]:
+def goes_on(meter: QueueMeter, now: float) -> bool:
+    """Does the work go on by itself, so that a new process would do no better?
+
+    Also while it waits for a service, or for the broker: as long as it looks for them.
+    """
+    most = STUCK_SECONDS if meter.busy else IDLE_SECONDS
+    return bool(meter.waiting) or now - meter.progress <= most
+
+
+def all_health(meters: Readable) -> dict[str, Health]:
     """How it goes, by queue."""
     now = time.monotonic()
     return {meter.queue: health_of(meter, now) for meter in meters.all()}
 
 
-def exposition(meters: Meters) -> str:
+def exposition(meters: Readable) -> str:
     """All numbers in the text format of Prometheus, version 0.0.4."""
     return "".join(f"{line}\n" for line in _lines(meters))
 
 
-def _lines(meters: Meters) -> Iterator[str]:
+def _lines(meters: Readable) -> Iterator[str]:
     every = list(meters.all())
     now = time.monotonic()
     yield from _family("zops_info", "gauge", "What runs.", [({"version": __version__}, 1)])

@@ -19,14 +19,14 @@ from zops_queue.watching.health import all_health, exposition
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zops_queue.watching.meter import Meters
+    from zops_queue.watching.meter import Readable
 
 SECONDS_FOR_A_REQUEST = 10
 SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @contextlib.contextmanager
-def serving(address: tuple[str, int], meters: Meters) -> Iterator[str]:
+def serving(address: tuple[str, int], meters: Readable) -> Iterator[str]:
     """While inside, answer at `address`; the URL, which says the port where 0 was asked for.
 
     Raises `Refused` when nobody can listen there.
@@ -51,7 +51,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, family: int, place: tuple[str, int], meters: Meters) -> None:
+    def __init__(self, family: int, place: tuple[str, int], meters: Readable) -> None:
         self.address_family = family
         super().__init__(place, partial(_Handler, meters))
 
@@ -61,7 +61,7 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
 
-def _listening(address: tuple[str, int], meters: Meters) -> _Server:
+def _listening(address: tuple[str, int], meters: Readable) -> _Server:
     host, port = address
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "zops"
     sys_version = ""
 
-    def __init__(self, meters: Meters, *args: object) -> None:
+    def __init__(self, meters: Readable, *args: object) -> None:
         self._meters = meters
         super().__init__(*args)  # type: ignore[arg-type]  # what the server passes on
 

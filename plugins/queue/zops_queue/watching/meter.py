@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zcore.console import write_line
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from zops_queue.processing.workplace import Tally
     from zops_queue.watching.stats_file import StatsFile
 
+NUMBERS = (
+    *("queue", "processed", "retried", "dead", "calls", "seconds"),
+    *("connected", "busy", "waiting", "trouble", "emptied", "progress"),
+)
 RECENT_CALLS = 50  # as many as the server's workers look back
 
 
@@ -25,7 +29,7 @@ class QueueMeter:
     """The work on `queue` in this process. Written by one thread, read by any.
 
     Times: `emptied` is a Unix time, `progress` one of `time.monotonic`. `waiting` says which
-    service the worker waits for, if for any.
+    service the worker waits for, if for any; `trouble` why there is no connection.
     """
 
     queue: str
@@ -37,6 +41,7 @@ class QueueMeter:
     connected: bool = False
     busy: bool = False
     waiting: str = ""
+    trouble: str = ""
     emptied: float = field(default_factory=time.time)
     since_emptied: int = 0  # events
     progress: float = field(default_factory=time.monotonic)
@@ -66,13 +71,21 @@ class QueueMeter:
 
     def connect(self) -> None:
         """There is a connection to the broker, and the queue is being consumed."""
-        self.connected = True
+        self.connected, self.trouble = True, ""
+
+    def lose(self, trouble: str) -> None:
+        """There is none because of `trouble`; it is tried again."""
+        self.trouble, self.progress = trouble, time.monotonic()
 
     def disconnect(self) -> None:
         """There is none any more."""
         self.connected = False
         if self.stats is not None:
             self.stats.write(self)
+
+    def numbers(self) -> dict[str, Any]:
+        """What another process has to know of it (`zops_queue.watching.merged`)."""
+        return {name: getattr(self, name) for name in NUMBERS}
 
     def seconds_per_event(self) -> float | None:
         """What an event took in the calls before now; None when there was none that succeeded."""
@@ -90,6 +103,13 @@ class QueueMeter:
         self.since_emptied += done
         if done:
             self.recent.append((done, seconds))
+
+
+class Readable(Protocol):
+    """Meters that can be looked at."""
+
+    def all(self) -> Iterable[QueueMeter]:
+        """One for each queue, by name."""
 
 
 class Meters:
