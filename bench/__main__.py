@@ -18,6 +18,7 @@ BENCHMARKS = (
     "import_kills",
     "verify",
     "queue",
+    "poison",
 )
 
 

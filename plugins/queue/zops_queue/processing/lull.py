@@ -18,8 +18,8 @@ class Lull:
         self._over = False
 
     def expect(self, queues: Iterable[str]) -> None:
-        """These are going to work."""
-        self._busy.update(queues)
+        """These begin to work."""
+        self._busy, self._over = set(queues), False
 
     def join(self, queue: str) -> bool:
         """The thread of `queue` has nothing to do. True when no thread has, now or once before."""

@@ -71,7 +71,8 @@ class _Crew:
             loop.run()
         except BaseException as error:  # noqa: BLE001 # raised again where it can be seen
             self._errors.append(error)
-            self._workplace.stop.set()
+            if len(self.loops) > 1:
+                self._workplace.stop.set()
         self._workplace.lull.join(loop.queue)
         self._busy.discard(loop.queue)
         if not self._busy:

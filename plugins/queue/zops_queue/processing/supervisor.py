@@ -167,7 +167,7 @@ class Supervisor:
         self.meters.end(post.number)
         for meter in meters.values():
             dead = {meter["queue"]: meter["dead"]} if meter["dead"] else {}
-            self._tally.add(Tally(meter["processed"], meter["retried"], dead))
+            self._tally.add(Tally(meter["processed"], meter["retried"], dead=dead))
 
     def _mourn(self, post: _Post, child: Child, notes: Sequence[Contents]) -> None:
         """A child has died, and left `notes`."""
