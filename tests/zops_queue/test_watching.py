@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -14,13 +16,15 @@ import pytest
 
 from tests.zops_queue.places import Recorder, workplace
 from tests.zops_queue.receiving import until
-from zcore.errors import Unreachable
+from zcore.errors import Refused, Unreachable
 from zcore.testing.broker import StubBroker
 from zops_queue.parameters import HTTP_ADDRESS
 from zops_queue.processing.loop import QueueLoop
+from zops_queue.processing.reload import require_watchfiles
 from zops_queue.processing.workplace import Options
-from zops_queue.watching.health import STUCK_SECONDS, exposition, health_of
+from zops_queue.watching.health import STUCK_SECONDS, exposition, goes_on, health_of
 from zops_queue.watching.http import serving
+from zops_queue.watching.merged import MergedMeters
 from zops_queue.watching.meter import Meters, QueueMeter
 
 if TYPE_CHECKING:
@@ -140,3 +144,41 @@ def test_addresses() -> None:
     for wrong in ("", "host", "host:", "host:-1", "host:65536", "host:x"):
         with pytest.raises(click.BadParameter):
             HTTP_ADDRESS.convert(wrong, None, None)
+
+
+def test_several_processes_are_one_to_whoever_watches() -> None:
+    now = time.monotonic()
+    well, stuck = QueueMeter("q", processed=5, connected=True), QueueMeter("q", processed=2, dead=1)
+    stuck.connected, stuck.progress = True, now - 1900
+    merged = MergedMeters(["q", "other"])
+    assert [meter.connected for meter in merged.all()] == [False, False]
+    merged.update(0, [well.numbers()])
+    merged.update(1, [stuck.numbers()])
+    other, both = merged.all()
+    assert (other.queue, both.queue) == ("other", "q")
+    assert (both.processed, both.dead) == (7, 1)
+    assert not health_of(both, now).ok
+    merged.end(1)  # what it has done stays done
+    merged.update(1, [QueueMeter("q", processed=1).numbers()])
+    (_, after) = merged.all()
+    assert (after.processed, after.dead, health_of(after, now).ok) == (8, 1, True)
+
+
+def test_when_a_new_process_would_do_better() -> None:
+    now = 10_000.0
+    idle = QueueMeter("q", progress=now - 100)
+    assert goes_on(idle, now)
+    idle.progress = now - 150
+    assert not goes_on(idle, now)
+    busy = QueueMeter("q", busy=True, progress=now - 1700)
+    assert goes_on(busy, now)
+    busy.progress = now - 1900
+    assert not goes_on(busy, now)
+    busy.waiting = "no database"
+    assert goes_on(busy, now)
+
+
+def test_reloading_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    with pytest.raises(Refused, match="needs the package 'watchfiles'"):
+        require_watchfiles()

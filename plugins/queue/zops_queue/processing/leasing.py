@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zcore.errors import Failed, Refused, Unreachable
-from zops_queue.processing.leases import Leases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from zcore.broker import Broker, Complete, Consumer, Event
-    from zops_queue.processing.leases import Outbox
+    from zops_queue.processing.leases import Leases, Outbox
     from zops_queue.processing.workplace import Tally, Workplace
     from zops_queue.registry import LoadedWorker
 
@@ -88,6 +87,8 @@ class Leasing:
 
     @cached_property
     def _leases(self) -> Leases:
+        from zops_queue.processing.leases import Leases
+
         return Leases(self._workplace.open_database())
 
 

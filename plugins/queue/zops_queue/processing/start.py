@@ -16,12 +16,9 @@ from zcore.values import Finding, Result
 from zops_queue.plugin import ATTEMPTS, MOST_DEATHS, STATS_FOLDER
 from zops_queue.processing.deaths import Deaths
 from zops_queue.processing.lifeline import DRAINED, RETIRED, STOPPED, Lifeline
-from zops_queue.processing.reload import code_of, reloading
 from zops_queue.processing.restart import RESTART_SIGNALS, Restart, restart_in_place
 from zops_queue.processing.retirement import Retirement
 from zops_queue.processing.retry import RetryPolicy
-from zops_queue.processing.runner import run
-from zops_queue.processing.supervisor import Supervisor
 from zops_queue.processing.systemd import Notifier
 from zops_queue.processing.workplace import (
     DRAIN_SECONDS,
@@ -31,7 +28,6 @@ from zops_queue.processing.workplace import (
     one_at_a_time,
 )
 from zops_queue.registry import choose_all, choose_named, find_workers, load_workers
-from zops_queue.watching.merged import MergedMeters
 from zops_queue.watching.meter import Meters
 from zops_queue.watching.stats_file import SERVER_FOLDER
 
@@ -142,6 +138,8 @@ def _work(
     http: tuple[str, int] | None,
 ) -> Tally:
     """In this process. A signal to restart lets a new one take its place."""
+    from zops_queue.processing.runner import run
+
     workplace = _workplace(context, options)
     notifier = Notifier()
     restart = Restart(context.stop)
@@ -171,6 +169,8 @@ def _work_as_child(
     context: Context, workers: Sequence[Chosen], options: Options, lifeline: Lifeline
 ) -> Tally:
     """In this process, and tell the supervisor how it goes."""
+    from zops_queue.processing.runner import run
+
     context.stop.patient = True
     workplace = _workplace(context, replace(options, is_child=True))
 
@@ -195,7 +195,11 @@ def _supervise(
     options: Options,
     http: tuple[str, int] | None,
 ) -> Tally:
-    """In child processes."""
+    """In child processes. What they need to work is not imported here."""
+    from zops_queue.processing.reload import code_of, reloading
+    from zops_queue.processing.supervisor import Supervisor
+    from zops_queue.watching.merged import MergedMeters
+
     with closing(open_broker(context)):
         """Is it there? Else each child would say that it is not."""
     deaths = _deaths(context)
