@@ -19,6 +19,7 @@ BENCHMARKS = (
     "verify",
     "queue",
     "poison",
+    "queue_chaos",
 )
 
 

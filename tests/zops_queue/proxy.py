@@ -46,7 +46,11 @@ class Proxy:
                 if not self._is_open:
                     client.close()
                     continue
-                server = socket.create_connection(self._target)
+                try:
+                    server = socket.create_connection(self._target)
+                except OSError:  # nobody is there just now
+                    client.close()
+                    continue
                 self._pairs += [client, server]
                 for source, sink in ((client, server), (server, client)):
                     threading.Thread(target=_pump, args=(source, sink), daemon=True).start()

@@ -1,8 +1,9 @@
 """Runs one server and ends it, whatever becomes of the tests that asked for it.
 
-Started by `zcore.testing.processes` as a program of its own. It waits on its standard input: a
-line there, or its end (the tests are done, were killed, or crashed), stops the server and removes
-its folder. A finalizer alone would not do: nothing runs in the tests' own process after SIGKILL.
+Started by `zcore.testing.processes` as a program of its own. It waits on its standard input: the
+line "restart" there ends the server and starts it again, which it answers with the same; any other,
+or the end (the tests are done, were killed, or crashed), stops the server and removes its folder.
+A finalizer alone would not do: nothing runs in the tests' own process after SIGKILL.
 When the server ends by itself, the guard says the end of its log.
 
 Arguments, as one JSON object: `command`, `folder`, `log`, `stop_signal`, `user` and `group`
@@ -20,6 +21,7 @@ import signal
 import subprocess
 import sys
 
+RESTART = "restart\n"
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_STOP = 20.0
 
@@ -41,12 +43,13 @@ def start(orders: dict[str, object]) -> subprocess.Popen[bytes]:
         )
 
 
-def wait_for_the_end(server: subprocess.Popen[bytes], asked_to_stop: list[int]) -> None:
-    """Return when the server has ended by itself or somebody wants it to."""
+def wait_for_the_end(server: subprocess.Popen[bytes], asked_to_stop: list[int]) -> bool:
+    """Return when the server has ended by itself or somebody wants it to; is it to start again?"""
     while server.poll() is None and not asked_to_stop:
         readable, _, _ = select.select([sys.stdin], [], [], SECONDS_BETWEEN_LOOKS)
         if readable:
-            return
+            return sys.stdin.readline() == RESTART
+    return False
 
 
 def stop(server: subprocess.Popen[bytes], stop_signal: int) -> None:
@@ -74,7 +77,11 @@ def main() -> int:
         signal.signal(number, lambda received, _: asked_to_stop.append(received))
     server = start(orders)
     try:
-        wait_for_the_end(server, asked_to_stop)
+        while wait_for_the_end(server, asked_to_stop):
+            stop(server, orders["stop_signal"])
+            server = start(orders)
+            sys.stdout.write(RESTART)
+            sys.stdout.flush()
         if server.poll() is not None:
             sys.stdout.write(last_words(orders["log"]))
     finally:

@@ -157,6 +157,15 @@ class Server:
         self.stop()
         raise ServiceFailed(f"the server was not ready in {SECONDS_TO_START:.0f} seconds:\n{log}")
 
+    def restart(self) -> None:
+        """End the server and start it again, on the same data; it may not be ready yet."""
+        assert self._guard.stdin is not None  # noqa: S101 # for the type checker
+        assert self._guard.stdout is not None  # noqa: S101 # likewise
+        self._guard.stdin.write("restart\n")
+        self._guard.stdin.flush()
+        if self._guard.stdout.readline() != "restart\n":
+            raise ServiceFailed(f"the server did not start again:\n{self.stop()}")
+
     def last_words(self) -> str:
         """The end of the server's log."""
         try:

@@ -88,6 +88,11 @@ class PrivateRabbitMQ(RabbitMQServer):
         said = re.search(r"RabbitMQ (\d[\w.+-]*)", self._server.last_words())
         return said.group(1) if said else ""
 
+    def restart(self) -> None:
+        """End the node, as its administrator would, and start it again."""
+        self._server.restart()
+        self._server.wait_until(self._answers)
+
     def stop(self) -> None:
         """End the node and remove its data."""
         self._server.stop()
