@@ -290,11 +290,14 @@ def test_what_was_to_be_published_is_published_by_whoever_comes_next(
         raise KeyboardInterrupt
 
     worker = LoadedWorker("q", 1, publish, lease=True)
-    place = workplace(open_broker, open_database=lambda: sqlite_database)
+
+    def work() -> Tally:
+        return run([worker], workplace(open_broker, open_database=lambda: sqlite_database))
+
     with monkeypatch.context() as patch:
         patch.setattr(EmbeddedBroker, "publish", killed)
         with pytest.raises(KeyboardInterrupt):
-            run([worker], place)
-    assert run([worker], place) == Tally(repeated=1)
+            work()
+    assert work() == Tally(repeated=1)
     assert [each.body for each in broker.peek("next", 9)] == [b'{"after":1}']
     broker.close()

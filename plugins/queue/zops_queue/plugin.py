@@ -50,6 +50,19 @@ API_URL = Setting(
     "Where the server's API takes what bots answer; by itself at the organization's own address",
     default="",
 )
+SENTRY_TRACES: Setting[tuple[str, ...]] = Setting(
+    "sentry_traces",
+    "Which share of the calls of workers Sentry is told the time of: `0.01`, or `QUEUE=0.1`"
+    " for one queue",
+    default=(),
+    kind=tuple,
+)
+SENTRY_BODIES = Setting(
+    "sentry_bodies",
+    "Whether Sentry is told what an event says that a worker failed on, without secrets",
+    default=False,
+    kind=bool,
+)
 TEST_FILE: Setting[Path | None] = Setting(
     "test_file",
     "Where the worker of queue test writes what comes; by itself zulip-worker-test-file in the"
@@ -71,6 +84,8 @@ def zops_settings() -> list[Setting[object]]:
         WEBHOOK_NETWORKS,
         API_URL,
         TEST_FILE,
+        SENTRY_TRACES,
+        SENTRY_BODIES,
     ]
 
 

@@ -108,14 +108,17 @@ class Handling:
         except (ServiceGone, Interrupted):
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 # a worker may raise anything
-            if len(events) == 1:
-                self._try_later(events[0], error)
-            else:
-                middle = len(events) // 2
-                self._attempt(events[:middle])
-                self._attempt(events[middle:])
+            failure = error
         else:
             self._settle(events, outcome)
+            return
+        # here, so that the errors of the parts do not carry this one along
+        if len(events) == 1:
+            self._try_later(events[0], failure)
+        else:
+            middle = len(events) // 2
+            self._attempt(events[:middle])
+            self._attempt(events[middle:])
 
     def _through_outages(self, call: Callable[[], T]) -> T:
         """Call again and again while a service that is needed cannot be reached."""
@@ -142,7 +145,7 @@ class Handling:
         context = WorkContext(
             place.settings, publish, place.clock, place.open_database, complete=complete
         )
-        with self._caution.holding(events):
+        with self._caution.holding(events), place.reports.call(self._worker.queue, events):
             outcome.rejected = _checked(self._worker.handle(events, context) or (), events)
         return outcome
 
@@ -179,6 +182,7 @@ class Handling:
     def _try_later(self, event: Event, error: BaseException) -> None:
         attempts = event.attempts + 1
         delay = self._workplace.retries.delay(attempts)
+        self._workplace.reports.failed(event, error, is_last=delay is None)
         if delay is None:
             self._bury(event, describe(error), _traceback(error))
             return
@@ -215,6 +219,8 @@ class Handling:
             first_seen=delivery.first_seen or now,
         )
         self._consumer.bury(delivery, failure)
+        if not traceback_text:
+            self._workplace.reports.given_up(delivery, reason)
         self._tally.count_dead(delivery.queue)
         self._workplace.console.warn(
             f"queue {delivery.queue}: an event is given up: {reason}",

@@ -13,7 +13,13 @@ from zcore.broker import is_rabbitmq, open_broker
 from zcore.errors import Refused, UsageError
 from zcore.validation import require_valid
 from zcore.values import Finding, Result
-from zops_queue.plugin import ATTEMPTS, MOST_DEATHS, STATS_FOLDER
+from zops_queue.plugin import (
+    ATTEMPTS,
+    MOST_DEATHS,
+    SENTRY_BODIES,
+    SENTRY_TRACES,
+    STATS_FOLDER,
+)
 from zops_queue.processing.deaths import Deaths
 from zops_queue.processing.lifeline import DRAINED, RETIRED, STOPPED, Lifeline
 from zops_queue.processing.restart import RESTART_SIGNALS, Restart, restart_in_place
@@ -29,6 +35,7 @@ from zops_queue.processing.workplace import (
 )
 from zops_queue.registry import choose_all, choose_named, find_workers, load_workers
 from zops_queue.watching.meter import Meters
+from zops_queue.watching.reports import reports_for, shares_of
 from zops_queue.watching.stats_file import SERVER_FOLDER
 
 if TYPE_CHECKING:
@@ -63,6 +70,7 @@ def process(
         )
     intention = "these queues cannot be used"
     require_valid(context, intention, {"queue.name": names}, with_database=False)
+    shares_of(context.setting(SENTRY_TRACES))  # refused here, and not by each child
     began = time.monotonic()
     lifeline = Lifeline.find(context.stop)
     if lifeline is not None:
@@ -242,6 +250,12 @@ def _workplace(context: Context, options: Options) -> Workplace:
             context, MOST_DEATHS, "an event is part of a death at least once"
         ),
         retirement=Retirement(options.max_events, options.max_memory),
+        reports=reports_for(
+            context,
+            str(options.worker_num),
+            shares_of(context.setting(SENTRY_TRACES)),
+            bodies=context.setting(SENTRY_BODIES),
+        ),
     )
 
 

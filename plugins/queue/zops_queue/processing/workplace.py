@@ -16,6 +16,7 @@ from zops_queue.processing.lull import Lull
 from zops_queue.processing.retirement import Retirement
 from zops_queue.processing.retry import Pauses, RetryPolicy
 from zops_queue.watching.meter import Meters
+from zops_queue.watching.reports import NoReports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from zcore.signals import StopFlag
     from zops_queue.processing.deaths import Deaths
     from zops_queue.registry import LoadedWorker
+    from zops_queue.watching.reports import Reports
 
 DRAIN_SECONDS = 2  # the longest wait for another attempt while draining
 GRACE_SECONDS = 25.0  # for what is in hand, once asked to stop
@@ -72,6 +74,7 @@ class Workplace:
     retirement: Retirement = field(default_factory=Retirement)
     gate: CallGate = field(default_factory=CallGate)
     lull: Lull = field(default_factory=Lull)
+    reports: Reports = field(default_factory=NoReports)
 
     def limit_of(self, worker: LoadedWorker) -> float:
         """How many seconds an event of `worker` may take; 0 for any number."""
@@ -93,8 +96,8 @@ class Tally:
 
     processed: int = 0
     retried: int = 0
-    repeated: int = 0
     dead: dict[str, int] = field(default_factory=dict)  # by queue
+    repeated: int = 0
 
     def add(self, other: Tally) -> None:
         """Count what `other` counted, too."""
