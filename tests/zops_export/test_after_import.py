@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from tests.interop.reading import REAL_EXPORTS
 from tests.zops_export.spoiling import change_json
+from zcore import Unreachable
 from zcore.schema import tables
+from zops_export import import_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +91,18 @@ def test_a_broker_that_is_gone_does_not_fail_the_import(acme: ZopsHere, light: P
     acme.environment["ZOPS_BROKER"] = "amqp://nobody:@127.0.0.1:1/"
     done = acme("import", "acme", light)
     assert "thumbnails are made when somebody looks at an image" in done.stderr
+
+
+def test_a_report_that_cannot_be_made_does_not_fail_the_import(
+    acme: ZopsHere, light: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_arguments: object) -> None:
+        raise Unreachable("nobody answers")
+
+    monkeypatch.setattr(import_report, "_look", gone)
+    done = acme("import", "acme", light)
+    assert "the report of the import is not whole: nobody answers" in done.stderr
+    assert "messages" in done.stdout
 
 
 @pytest.mark.postgres

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore import ZopsError
 from zcore.schema import tables
 from zops_export.row_changes import SELF_HOSTED_PLAN
 
@@ -65,6 +66,9 @@ class _Now:
     webhooks: int
 
 
+NOTHING_KNOWN = _Now(is_closed=False, by_password=True, people=0, gone=0, bots=0, webhooks=0)
+
+
 @dataclass(frozen=True, slots=True)
 class ImportReport:
     """What there is to say of an import that is committed."""
@@ -106,8 +110,12 @@ def _listed(title: str, items: tuple[Item, ...]) -> Iterator[str]:
 
 def report_of(job: ImportJob) -> ImportReport:
     """The report of a committed import."""
-    with job.context.database.read() as connection:
-        now = _look(connection, job.realm_id)
+    now = NOTHING_KNOWN
+    try:
+        with job.context.database.read() as connection:
+            now = _look(connection, job.realm_id)
+    except ZopsError as error:  # the import is committed all the same
+        job.context.console.warn(f"the report of the import is not whole: {error.message}")
     came_in = {
         ("person", "people"): now.people,
         ("deactivated account", "deactivated accounts"): now.gone,
