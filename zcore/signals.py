@@ -51,6 +51,7 @@ class StopFlag:
         self._at_once = False
         self._signalled = False
         self._callbacks: list[Callable[[], object]] = []
+        self._calling = threading.Lock()
 
     def is_set(self) -> bool:
         """Has somebody asked this run to stop?"""
@@ -77,10 +78,13 @@ class StopFlag:
             self._graces[-1].begin()
         errors: list[Exception] = []
         for callback in tuple(self._callbacks):
-            try:
-                callback()
-            except Exception as error:  # noqa: BLE001 # the others must be called all the same
-                errors.append(error)
+            with self._calling:
+                if callback not in self._callbacks:
+                    continue  # what it would have stopped has come to its end
+                try:
+                    callback()
+                except Exception as error:  # noqa: BLE001 # the others must be called all the same
+                    errors.append(error)
         return errors
 
     @contextmanager
@@ -88,13 +92,17 @@ class StopFlag:
         """While inside, being asked to stop also calls `callback`, from another thread.
 
         For what blocks the main thread and can be stopped from outside, such as
-        `connection.cancel` of a database driver.
+        `connection.cancel` of a database driver. A call that has begun is waited for, though not
+        for long: it must not stop what comes next, such as taking the work back.
         """
         self._callbacks.append(callback)
         try:
             yield
         finally:
+            waited = self._calling.acquire(timeout=SECONDS_TO_CLEAN_UP)
             self._callbacks.remove(callback)
+            if waited:
+                self._calling.release()
 
     @contextmanager
     def hearing(

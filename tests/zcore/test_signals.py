@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -246,3 +247,19 @@ class TestStopFlag:
         flag.set()
         assert called == [1]
         assert [type(error) for error in errors] == [ZeroDivisionError]
+
+    def test_a_call_that_has_begun_does_not_stop_what_comes_next(self) -> None:
+        flag = StopFlag()
+        begun, over = threading.Event(), threading.Event()
+
+        def call() -> None:
+            begun.set()
+            time.sleep(0.1)
+            over.set()
+
+        with flag.calling(call):
+            signal_thread = threading.Thread(target=flag.set)
+            signal_thread.start()
+            assert begun.wait(60)
+        assert over.is_set()
+        signal_thread.join()
