@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from zcore.settings import Settings
 
 COPY_BYTES = 1 << 20
+MANY = 500  # files: for more, one order to the disk for everything is quicker than one for each
 NOT_OF_THE_FILE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # errors that any file would meet
 PARTIAL = re.compile(r"\.[0-9a-f]{16}\.partial")
 
@@ -207,6 +208,18 @@ class LocalStore:
             raise Failed(f"cannot delete {path}: {error.strerror}") from error
         self.remove_empty_folders()
 
+    def settle(self, prefix: str) -> None:
+        """Have the disk take every file below the folder `prefix`, and their names."""
+        paths = [self.root / stored.key for stored in self.list(prefix)]
+        if len(paths) > MANY:
+            os.sync()
+            return
+        top = self.root.parent
+        folders = {folder for path in paths for folder in path.parents if top in folder.parents}
+        for path in (*paths, *sorted(folders), *([top] if paths else [])):
+            with _explained("write", path):
+                _sync(path)
+
     def remove_empty_folders(self) -> None:
         """Remove folders that this store had to make and that nothing is in any more."""
         for folder in sorted(self._made, reverse=True):  # what is inside of a folder comes first
@@ -262,6 +275,14 @@ def _stored(key: str, path: Path) -> StoredFile | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return StoredFile(key, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _partial(path: Path) -> Path:

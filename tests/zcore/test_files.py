@@ -126,6 +126,25 @@ def test_a_link_to_itself_is_not_there(store: LocalStore) -> None:
         store.open("a/loop")
 
 
+def test_files_are_settled_with_the_names_that_lead_to_them(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("2/ab/one", "2/two", "3/other"):
+        put(store, key)
+    settled: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: settled.append(os.readlink(f"/proc/self/fd/{file}"))
+    )
+    store.settle("2")
+    names = {os.path.relpath(path, store.root) for path in settled}
+    assert names == {"2/ab/one", "2/two", "2/ab", "2", ".", ".."}
+    monkeypatch.setattr("zcore.files.MANY", 1)
+    monkeypatch.setattr(os, "sync", lambda: settled.append("everything"))
+    store.settle("2")
+    assert settled[-1] == "everything"
+    store.settle("nothing")
+
+
 def test_a_link_inside_is_deleted_and_not_what_it_points_at(store: LocalStore) -> None:
     put(store, "a/real")
     (store.root / "b").symlink_to("a")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from zcore.files import COPY_BYTES, FileStores, Unreadable, fetch, scheme_of
+from zcore.files import COPY_BYTES, FileStores, LocalStore, Unreadable, fetch, scheme_of
 from zcore.identifiers import UPLOAD_TOKEN_BYTES
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ def delete_files(files: FileStores, realm_id: int) -> None:
     """Delete what is below the number of an organization, in both stores."""
     for store in stores_of(files):
         store.delete(str(realm_id))
+
+
+def settle_files(files: FileStores, realm_id: int) -> None:
+    """See that a power failure loses no file of an organization. An object store sees to it."""
+    for store in stores_of(files):
+        if isinstance(store, LocalStore):
+            store.settle(str(realm_id))
 
 
 def upload_token_of(seed: str, path: str) -> str:

@@ -25,7 +25,7 @@ from zops_export.import_journal import (
     has_realm,
     how_to_go_on,
 )
-from zops_export.import_places import delete_files, is_free, place_of_files, resumed
+from zops_export.import_places import delete_files, is_free, place_of_files, resumed, settle_files
 from zops_export.known_schema import require_known_schema
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _run_stages(job: ImportJob, graph: StageGraph, entry: Entry, *, again: bool)
         with stores as files, stage_progress(context.console, label, graph) as job.progress:
             job.begin(writer, files)
             run(graph, job, MemoryJournal(), context.plugins, job.progress)
+        settle_files(context.files, entry.realm_id)
         job.may_go_on()
         journal.complete(writer.connection, entry)
         crash_point("import-before-commit")
