@@ -56,7 +56,8 @@ def make(database: Database, table: sa.Table) -> None:
         with database.begin() as connection:
             if table.schema is not None:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-                connection.execute(sa.schema.CreateSchema(table.schema, if_not_exists=True))
+                if not sa.inspect(connection).has_schema(table.schema):  # a role need not be
+                    connection.execute(sa.schema.CreateSchema(table.schema))  # allowed to make it
             table.create(connection, checkfirst=True)
     except Refused as error:
         if error.code == READ_ONLY and table.schema is not None:

@@ -203,3 +203,33 @@ def test_a_table_of_that_name_is_another_programs(
         "own-table",
         "the table zops_imports is not as this version of zops makes it",
     )
+
+
+@pytest.mark.postgres
+def test_a_role_that_may_not_make_a_schema(
+    place: Place, postgres_database: Database, light: Path
+) -> None:
+    """It is told what an administrator can do once; it may look all the same."""
+    _, here = place
+    role = f"writer_{postgres_database.url.database}"
+    grants = (
+        f"CREATE ROLE {role} LOGIN PASSWORD 'writer'",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    )
+    with postgres_database.begin() as connection:
+        for statement in grants:
+            connection.exec_driver_sql(statement)
+    url = postgres_database.url.set(username=role, password="writer")  # noqa: S106  # of this test
+    here.environment["ZOPS_DATABASE"] = url.render_as_string(hide_password=False)
+    try:
+        here("import", "acme", light, "--dry-run")
+        done = here("--json", "import", "acme", light, exit_code=3)
+        assert error_of(done)[0] == "read-only"
+        assert "CREATE SCHEMA zops AUTHORIZATION" in done.json()["error"]["hint"]
+        with postgres_database.begin() as connection:
+            connection.exec_driver_sql(f"CREATE SCHEMA zops AUTHORIZATION {role}")
+        here("import", "acme", light)
+    finally:
+        with postgres_database.begin() as connection:
+            connection.exec_driver_sql(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
