@@ -127,7 +127,9 @@ class Bench:
 
     def _fill(self, room: int) -> None:
         with self._disk.with_room(room):
-            code = self._campaign.disturb_after(3600, lambda process: process.kill())
+            code = self._campaign.disturb_after(
+                3600, lambda process: process.kill(), *self._campaign.words, "--ignore-free-space"
+            )
         assert code == 1, f"exit code {code}"
 
 

@@ -132,8 +132,8 @@ class ImportCampaign:
     def require_nothing(self) -> None:
         """Raise `AssertionError` when something of it is there, or known of it."""
         found = self.look() - self._before
-        assert not found.rows
-        assert not found.files
+        assert not found.rows, found.rows
+        assert not found.files, found.files
         assert self._journal.find(REALM) is None
 
     def start_anew(self) -> None:
