@@ -107,6 +107,7 @@ LINES = {
     "zops plugins show q": ["queue"],
     "zops completion ": ["bash", "fish", "zsh"],
     "zops import ": [],
+    "zops import acme ": ["file,"],
     "zops nonsense ": [],
     "zops export 'unfinished": [],
 }

@@ -41,6 +41,14 @@ class _ImportWord(click.Path):
     ) -> Any:  # what click declares
         return value
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[Any]:
+        """A path, but nothing for the first word: nobody knows a new subdomain."""
+        if not ctx.params.get(param.name or ""):
+            return []
+        return super().shell_complete(ctx, param, incomplete)
+
 
 @click.command("import")
 @click.argument("words", nargs=-1, type=_ImportWord(), metavar="SUBDOMAIN PATH")
