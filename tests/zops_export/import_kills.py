@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.interop.reading import WholeExport
 from tests.zops_export.spoiling import Watched
+from zcore import Refused
 from zcore.crash_points import CRASHED, VARIABLE
 from zops_export.import_journal import ImportJournal
 
@@ -100,13 +101,25 @@ class ImportCampaign:
     def require_all_or_nothing(self) -> bool:
         """Is the whole organization there? Raises `AssertionError` when only a part of it is.
 
-        While it is not, there may be files of it.
+        While it is not, there may be files of it. A server whose client was killed may still be
+        busy with a commit that it was asked for: that is waited for.
         """
+        self._wait_until_idle()
         found = self.look() - self._before
         if not found.rows:
             return False
         self.require_whole()
         return True
+
+    def _wait_until_idle(self) -> None:
+        give_up = time.monotonic() + SECONDS_TO_END
+        while True:
+            try:
+                with self._journal.held(REALM):
+                    return
+            except Refused:
+                if time.monotonic() > give_up:
+                    raise
 
     def see_to_it(self, *, resume: bool) -> None:
         """Finish it, or take it back; whatever is left of it after that is an `AssertionError`."""
