@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from zcore import Result
 from zops_export.bookkeeping import Bookkeeping, ExportOrder
 from zops_export.claimed_folder import work_folder_of
-from zops_export.destinations import Destination
 from zops_export.export_job import rows_by_table
 from zops_export.export_record import read_record
 from zops_export.export_row import Published
@@ -16,6 +15,7 @@ from zops_export.work_folder import WorkFolder
 
 if TYPE_CHECKING:
     from zcore import Context
+    from zops_export.destinations import Destination
 
 
 def is_published(order: ExportOrder, target: Destination) -> bool:
@@ -55,5 +55,6 @@ def finish(context: Context, order: ExportOrder, target: Destination) -> Result:
         "stages": [],
         "export_id": book.export_id,
     }
-    text = f"{target.url or target.path} was whole already, and is written down now\nsha256 {whole.sha256}"
+    place = target.url or target.path
+    text = f"{place} was whole already, and is written down now\nsha256 {whole.sha256}"
     return Result(data, text, (finding,) if finding is not None else ())
