@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,6 +144,7 @@ def zops_queue_workers() -> list[Worker]:
             ready="zops_queue.workers:needs_database",
             partial="zops_queue.workers.deferred_work:partial",
             lease=True,
+            timeout=math.inf,  # an export takes as long as it takes
         ),
         Worker(
             "missedmessage_mobile_notifications",
