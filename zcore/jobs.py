@@ -144,6 +144,17 @@ class ImportJob(Protocol):
         """
         ...
 
+    def rewrite(
+        self, table: str, change: Callable[[dict[str, object]], dict[str, object] | None]
+    ) -> None:
+        """Let `change` see every row of `table` as the export has it, before it is written.
+
+        It gives a row back, or None to leave the row out, which is a problem when others lead to
+        it. For stages that run before `realm-rows`. Raises `KeyError` for a table that exports do
+        not have.
+        """
+        ...
+
     def find(self, finding: Finding) -> None:
         """Note something that was skipped or repaired: the import then ends with exit code 5."""
         ...

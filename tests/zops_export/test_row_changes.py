@@ -14,16 +14,17 @@ from zops_export.import_ids import new_upload_paths, safe_file_name
 from zops_export.import_row_stages import group_hash
 from zops_export.row_changes import (
     MessageChange,
+    UserChange,
     attachment_change,
     change_group,
     change_realm,
     change_service,
-    change_user,
     not_of_system_bots,
 )
 from zops_export.text_rewriting import TextRewriter
 
 if TYPE_CHECKING:
+    from zcore import Finding
     from zops_export.json_rows import JsonRow
 
 OLD, NEW = "4/a0/old-token/photo.png", "9/1f/new-token/photo.png"
@@ -151,7 +152,25 @@ def test_secrets_are_made_anew() -> None:
 
 
 def test_nobody_has_agreed_to_anything_here() -> None:
-    assert change_user({"tos_version": "1.0"}) == {"tos_version": "-1"}
+    assert UserChange(None)({"tos_version": "1.0"}) == {"tos_version": "-1"}
+
+
+def test_staff_of_the_other_server_is_none_of_this_one() -> None:
+    found: list[Finding] = []
+    row: JsonRow = {"delivery_email": "eve@example.test", "is_staff": True, "is_superuser": False}
+    changed = UserChange(found.append)(row)
+    assert changed == row | {"is_staff": False, "tos_version": "-1"}
+    assert [(finding.code, finding.where) for finding in found] == [
+        ("server-staff", "eve@example.test")
+    ]
+    assert UserChange(None)(row)["is_staff"] is True
+
+
+@pytest.mark.parametrize("value", [False, None, "yes", 1])
+def test_what_is_no_staff_is_left_to_the_checks(value: object) -> None:
+    found: list[Finding] = []
+    assert UserChange(found.append)({"is_staff": value})["is_staff"] == value
+    assert found == []
 
 
 def test_old_hashes_are_in_nobodys_way() -> None:

@@ -165,6 +165,61 @@ def test_an_import_that_they_fail_is_taken_back(
     assert_said_no(done.stderr, about=about)
 
 
+REWRITING = """
+    from zcore import Stage, hookimpl
+
+    @hookimpl
+    def zops_import_stages():
+        return [Stage("move", "dist_of_mover.work:move", before=("realm-rows",))]
+"""
+MOVES = """
+    def move(job):
+        job.rewrite("zerver_userprofile", at_acme)
+        job.rewrite("zerver_usermessage", {change})
+
+    def at_acme(row):
+        name, _, _ = row["delivery_email"].partition("@")
+        return row | {{"delivery_email": f"{{name}}@acme.test"}}
+
+    def unread(row):
+        return None if row["flags_mask"] & 1 else row
+
+    def wrong(row):
+        return row["no such key"]
+"""
+
+
+def test_they_change_rows_and_leave_some_out(
+    temporary_plugins: TemporaryPlugins, zops_on: ZopsHere, light: Path, tmp_path: Path
+) -> None:
+    temporary_plugins.install("mover", REWRITING, work=MOVES.format(change="unread"))
+    zops_on("import", "acme", light)
+    zops_on("export", "-r", "acme", "--output", tmp_path / "acme")
+    before, after = WholeExport.read(light), WholeExport.read(tmp_path / "acme")
+    addresses = [row["delivery_email"] for row in after.rows("zerver_userprofile")]
+    assert {address.partition("@")[2] for address in addresses} == {"acme.test"}
+    assert len(addresses) == len(before.rows("zerver_userprofile"))
+    rows = before.rows("zerver_usermessage")
+    unread = sum(1 for row in rows if not row["flags_mask"] & 1)
+    assert 0 < unread < len(rows)
+    assert len(after.rows("zerver_usermessage")) == unread
+
+
+@pytest.mark.parametrize("change", ["wrong", "lambda row: 7"])
+def test_their_changes_fail(
+    change: str,
+    temporary_plugins: TemporaryPlugins,
+    zops_on: ZopsHere,
+    database: Database,
+    light: Path,
+) -> None:
+    temporary_plugins.install("mover", REWRITING, work=MOVES.format(change=change))
+    watched = Watched(database, zops_on.home, zops_on.uploads)
+    with watched.unchanged():
+        done = zops_on("import", "acme", light, exit_code=1)
+    assert "the change of rows of zerver_usermessage by dist_of_mover.work failed" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["a refusal", "a bug"])
 def test_an_export_that_they_fail_leaves_nothing(
     name: str,

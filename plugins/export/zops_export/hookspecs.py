@@ -26,7 +26,8 @@ def zops_import_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # a sp
     `target` is called with the job (`zcore.ImportJob`): `job.source` is the export,
     `job.writer.connection` the transaction, `job.new_id(table, old_id)` the id that a row has
     here, `job.realm_id` the new organization's. What it returns (`{"rows": 3}`) is shown with
-    its time.
+    its time. A stage that checks raises `zcore.Refused`; one that changes or leaves out rows comes
+    before ours and asks for it with `job.rewrite`; one that adds comes behind.
 
     Example::
 
@@ -36,7 +37,9 @@ def zops_import_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # a sp
         def zops_import_stages():
             return [
                 Stage("acme-welcome", "zops_acme.imports:greet", needs=("finish-rows",),
-                      help="says where the organization came from")
+                      help="says where the organization came from"),
+                Stage("acme-addresses", "zops_acme.imports:move", before=("realm-rows",),
+                      help="gives everybody an address of ours"),
             ]
 
         # zops_acme/imports.py
@@ -47,6 +50,13 @@ def zops_import_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # a sp
             change = sa.update(zerver_realm).where(zerver_realm.c.id == job.realm_id)
             job.writer.connection.execute(change.values(description="Imported by Acme"))
             return {"rows": 1}
+
+        def move(job):
+            job.rewrite("zerver_userprofile", at_acme)
+
+        def at_acme(row):
+            name, _, _ = row["delivery_email"].partition("@")
+            return row | {"delivery_email": f"{name}@acme.example"}
     """
 
 

@@ -12,6 +12,7 @@ from zops_export.import_places import upload_token_of
 from zops_export.like_server import GroupCreators
 from zops_export.notes import Notes
 from zops_export.refusing import refuse_if_problems
+from zops_export.row_rewrites import Change, RowRewrites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +84,7 @@ class ImportJob:
         self.made_count = 0
         self.image_count = 0
         self.creators = GroupCreators()
+        self.rewrites = RowRewrites()
         self._undo: list[Callable[[], None]] = []
 
     @property
@@ -138,6 +140,10 @@ class ImportJob:
         Raises `KeyError` for a table whose rows nothing in an export leads to.
         """
         return self.ids[table].get(old_id)
+
+    def rewrite(self, table: str, change: Change) -> None:
+        """See `zcore.ImportJob`."""
+        self.rewrites.add(table, change)
 
     def find(self, finding: Finding) -> None:
         """Note something that was skipped or repaired."""

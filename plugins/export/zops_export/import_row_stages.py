@@ -27,11 +27,11 @@ from zops_export.row_changes import (
     GENERATED,
     SELF_HOSTED_PLAN,
     MessageChange,
+    UserChange,
     attachment_change,
     change_group,
     change_realm,
     change_service,
-    change_user,
     changes_of_texts,
     not_of_system_bots,
 )
@@ -82,7 +82,8 @@ def _load_file(job: ImportJob, name: str, changes: Mapping[str, Change]) -> None
             table = table_of_key().get(key)
             if table is None or key in NOT_LOADED or not table_facts(table).imported:
                 continue
-            _load_table(job, table, parts, changes.get(table.name))
+            change = job.rewrites.before(table.name, changes.get(table.name))
+            _load_table(job, table, parts, change)
 
 
 def _load_table(
@@ -100,12 +101,16 @@ def _usable_rows(
     job.advance(rows=len(part.rows))
     if isinstance(part, Rows):
         rows = part.rows
-    elif (values := converted_at_once(part, job.ids)) and not job.notes.problem_count:
+    elif change is None and (values := _at_once(job, part)):
         return values
     else:
         rows = plain(part)
     converted = converter.rows(rows if change is None else _changed(rows, change))
     return (values for values in converted if not job.notes.problem_count)
+
+
+def _at_once(job: ImportJob, part: TypedRows) -> list[tuple[object, ...]] | None:
+    return None if job.notes.problem_count else converted_at_once(part, job.ids)
 
 
 def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:
@@ -145,7 +150,7 @@ def _changes(job: ImportJob) -> dict[str, Change]:
             name=_name(job),
             uuid_is_taken=uuid_is_taken,
         ),
-        "zerver_userprofile": change_user,
+        "zerver_userprofile": UserChange(None if like_server else job.find),
         "zerver_service": change_service,
         "zerver_huddle": change_group,
         "zerver_message": MessageChange(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from zcore import Finding
 from zcore.identifiers import (
     random_api_key,
     random_text,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SELF_HOSTED_PLAN = 1
 TERMS_NOT_SEEN = "-1"  # the server then asks at the first login
+
+OVER_THE_SERVER = ("is_staff", "is_superuser")
 
 Change = Callable[[JsonRow], JsonRow | None]
 
@@ -52,9 +55,30 @@ def change_realm(row: JsonRow, *, string_id: str, name: str | None, uuid_is_take
     return changed
 
 
-def change_user(row: JsonRow) -> JsonRow:
-    """Whoever comes from elsewhere has not agreed to anything here."""
-    return row | {"tos_version": TERMS_NOT_SEEN}
+class UserChange:
+    """Whoever comes from elsewhere has not agreed to anything here, and has no say over others.
+
+    `find` hears of everybody who would get into other organizations of the server; None: they do.
+    """
+
+    def __init__(self, find: Callable[[Finding], None] | None) -> None:
+        self._find = find
+
+    def __call__(self, row: JsonRow) -> JsonRow:
+        """The row of somebody as it must be here."""
+        changed = row | {"tos_version": TERMS_NOT_SEEN}
+        powers = [key for key in OVER_THE_SERVER if row.get(key) is True]
+        if not powers or self._find is None:
+            return changed
+        self._find(
+            Finding(
+                "server-staff",
+                "was staff of the other server, which sees all organizations; here it is not",
+                where=str(row.get("delivery_email")),
+                hint="if it is to be so, the server's own tools can do it",
+            )
+        )
+        return changed | dict.fromkeys(powers, False)
 
 
 def change_service(row: JsonRow) -> JsonRow:
