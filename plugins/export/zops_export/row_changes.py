@@ -17,7 +17,12 @@ from zcore.identifiers import (
 )
 from zcore.schema import tables
 from zops_export.json_rows import JsonRow
-from zops_export.text_rewriting import TextRewriter, with_known_uploads, with_new_paths
+from zops_export.text_rewriting import (
+    UPLOADS_PATH,
+    TextRewriter,
+    with_known_uploads,
+    with_new_paths,
+)
 
 if TYPE_CHECKING:
     from zops_export.row_conversion import Generated
@@ -164,12 +169,13 @@ class MessageChange:
     ) -> JsonRow:
         """A copy of the row with its two texts changed. Ids in HTML follow by the schema."""
         changed = dict(row)
-        if isinstance(row.get(typed), str):
-            changed[typed] = self._texts.markdown(str(row[typed]))
+        text = row.get(typed)
+        if isinstance(text, str):
+            changed[typed] = self._texts.markdown(text)
         for key in (typed, rendered):
-            if isinstance(changed.get(key), str):
-                text = with_new_paths(str(changed[key]), linked)
-                changed[key] = with_known_uploads(text, self._uploads)
+            text = changed.get(key)
+            if isinstance(text, str) and (linked or UPLOADS_PATH in text):
+                changed[key] = with_known_uploads(with_new_paths(text, linked), self._uploads)
         return changed
 
     def _history(self, history: object, linked: Mapping[str, str]) -> object:

@@ -32,7 +32,8 @@ EMOJI_IN_LINK = re.compile(r'(="/user_avatars/)([0-9]+)(/emoji/)')
 EMOJI_PATH = re.compile(r"(/user_avatars/)([0-9]+)(/emoji/)")
 MENTION_WITH_ID = re.compile(r"(@_?\*\*[^*|\n]+\|)([0-9]+)(\*\*)")
 MESSAGE_MENTION = re.compile(r"(#\*\*[^*>\n]+>[^*\n]*@)([0-9]+)(\*\*)")
-UPLOAD = re.compile(r"(?<=user_uploads/)(thumbnail/|download/)?([^\s\"'()<>\[\]?#]+)")
+UPLOADS_PATH = "user_uploads/"
+UPLOAD = re.compile(rf"(?<={UPLOADS_PATH})(thumbnail/|download/)?([^\s\"'()<>\[\]?#]+)")
 PARTS_OF_PATHS = (4, 3)  # the organization, a shelf unless in an object store, a token, a name
 LONGEST_ID = 19  # in digits; a text may hold thousands, which Python does not like to count with
 
@@ -131,7 +132,7 @@ def with_known_uploads(text: str, paths: Mapping[str, str]) -> str:
                 return "/".join([(match.group(1) or "") + path, *parts[size:]])
         return match.group()
 
-    return UPLOAD.sub(new, text) if "user_uploads/" in text else text
+    return UPLOAD.sub(new, text) if UPLOADS_PATH in text else text
 
 
 def with_new_paths(text: str, paths: Mapping[str, str]) -> str:
