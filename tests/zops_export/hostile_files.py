@@ -229,9 +229,12 @@ def bomb(dice: random.Random, folder: Path, archive: Path) -> None:
     """A few kilobytes that unpack to hundreds of megabytes."""
     name = dice.choice(("messages-000001.json", "realm.json", "uploads/records.json", "stats.json"))
     start = dice.choice(
-        (b'{"zerver_message": [', b'{"zerver_message": [{"id": 1, "content": "', b"[", b"", b'"')
+        (
+            *(b'{"zerver_message": [', b'{"zerver_message": [{"id": 1, "content": "', b"[", b""),
+            *(b'{"', b'{"a": ', b'[{"path": "', b'{"zerver_message": [{'),
+        )
     )
-    filling = dice.choice((b" ", b"0", b"[", b'{"a":', b"x", b"\\n"))
+    filling = dice.choice((b" ", b"0", b"[", b'{"a":', b"x", b"\\n", b"[],", b'"",', b"{},", b"}"))
     size = dice.choice((20 << 20, 80 << 20, 150 << 20))
     content = start + filling * (size // len(filling))
     path = folder / name

@@ -331,7 +331,7 @@ def test_a_row_too_large_is_refused(block_bytes: pytest.MonkeyPatch) -> None:
     """Rather than to fill the memory with what may be no row at all."""
     block_bytes.setattr(json_rows, "BLOCK_BYTES", 100)
     block_bytes.setattr(json_rows, "LARGEST_ROW_BYTES", 10_000)
-    with pytest.raises(NotJson, match="larger than 10000 bytes"):
+    with pytest.raises(NotJson, match="larger than 10,000 bytes"):
         tables_of(json.dumps({"a": [{"x": "y" * 100_000}]}).encode())
 
 

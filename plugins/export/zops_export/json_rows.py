@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK_BYTES = 1 << 20
-LARGEST_ROW_BYTES = 1 << 26
+LARGEST_ROW_BYTES = 1 << 24
+MOST_PARTS = 1 << 20  # of a row that is larger than a block; each takes 60 bytes of memory
+LONGEST_KEY_BYTES = 1 << 16
 LARGEST_DOCUMENT_BYTES = 1 << 26
+LARGEST_SMALL_BYTES = 1 << 23
 LONGEST_WORD = 64
 
 JsonRow = dict[str, object]
 Decoded = list[JsonRow] | list[msgspec.Struct]
 
+PARTS = (b"[", b"{", b",")
 BORDER = re.compile(rb"\}(\s*),\s*\{(?=\s*[\"}])")
 TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 PLACE = re.compile(r"\(byte (\d+)\)")
@@ -99,9 +103,9 @@ def read_records(stream: BinaryIO, name: str) -> Iterator[JsonRow]:
 
 def read_document(stream: BinaryIO, name: str) -> object:
     """A small file, whole. Raises `NotJson`."""
-    content = stream.read(LARGEST_DOCUMENT_BYTES + 1)
-    if len(content) > LARGEST_DOCUMENT_BYTES:
-        raise NotJson(f"{name} is larger than {LARGEST_DOCUMENT_BYTES:,} bytes")
+    content = stream.read(LARGEST_SMALL_BYTES + 1)
+    if len(content) > LARGEST_SMALL_BYTES:
+        raise NotJson(f"{name} is larger than {LARGEST_SMALL_BYTES:,} bytes")
     try:
         return msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -182,9 +186,11 @@ class _Parser:
                 return self.finish(end, table), False
             if self.ended:
                 raise self.broken(f"it ends in the middle of {table}")
-            if wanted > LARGEST_ROW_BYTES:
-                raise self.broken(f"a row of {table} is larger than {LARGEST_ROW_BYTES} bytes")
-            wanted = len(self.buffer) * 2
+            if sum(map(self.buffer.count, PARTS)) > MOST_PARTS:
+                raise self.broken(f"a row of {table} has more than {MOST_PARTS:,} parts")
+            if wanted >= LARGEST_ROW_BYTES:
+                raise self.broken(f"a row of {table} is larger than {LARGEST_ROW_BYTES:,} bytes")
+            wanted = min(len(self.buffer) * 2, LARGEST_ROW_BYTES)
 
     def last_border(self, limit: int) -> re.Match[bytes] | None:
         """The last place before `limit` that looks like the border between two rows."""
@@ -241,6 +247,8 @@ class _Parser:
     def string(self) -> str:
         self.expect(b'"', keep=True)
         while not (found := STRING.match(self.buffer)) and not self.ended:
+            if len(self.buffer) > LONGEST_KEY_BYTES:
+                raise self.broken(f"a key is longer than {LONGEST_KEY_BYTES:,} bytes")
             self.fill(len(self.buffer) + BLOCK_BYTES)
         try:
             text = msgspec.json.decode(found.group() if found else b"", type=str)
