@@ -179,7 +179,7 @@ def test_random_records(turn: int, block_bytes: pytest.MonkeyPatch) -> None:
     records = [random_row(chance) for _ in range(chance.choice([0, 1, 2, 50]))]
     block_bytes.setattr(json_rows, "BLOCK_BYTES", chance.choice([1, 7, 64, 1000]))
     content = written(chance, records)
-    assert list(read_records(Dripping(content, chance), NAME)) == json.loads(content)
+    assert list(read_records(Dripping(content, chance), NAME, 1000)) == json.loads(content)
 
 
 def test_a_row_larger_than_a_block(block_bytes: pytest.MonkeyPatch) -> None:
@@ -315,7 +315,7 @@ def test_a_file_cut_short_is_found_wherever_it_was_cut(cut: int) -> None:
 )
 def test_records_that_are_no_list_of_objects(content: bytes) -> None:
     with pytest.raises(NotJson, match=NAME):
-        list(read_records(io.BytesIO(content), NAME))
+        list(read_records(io.BytesIO(content), NAME, 1000))
 
 
 @pytest.mark.parametrize(
@@ -333,6 +333,24 @@ def test_a_row_too_large_is_refused(block_bytes: pytest.MonkeyPatch) -> None:
     block_bytes.setattr(json_rows, "LARGEST_ROW_BYTES", 10_000)
     with pytest.raises(NotJson, match="larger than 10,000 bytes"):
         tables_of(json.dumps({"a": [{"x": "y" * 100_000}]}).encode())
+
+
+def test_a_row_of_too_many_parts_is_refused() -> None:
+    """Each takes twenty times its bytes of memory."""
+    content = b'{"a": [{"x": [' + b"[]," * json_rows.MOST_PARTS
+    with pytest.raises(NotJson, match="more than 1,048,576 parts"):
+        tables_of(content)
+
+
+def test_a_key_too_long_is_refused() -> None:
+    with pytest.raises(NotJson, match="a key is longer than"):
+        tables_of(b'{"' + b"x" * (3 << 20))
+
+
+def test_more_records_than_there_can_be_are_refused() -> None:
+    content = io.BytesIO(b"[" + b"{}," * 10 + b"{}]")
+    with pytest.raises(NotJson, match="more than 10 records"):
+        list(read_records(content, NAME, 10))
 
 
 # --- memory

@@ -5,6 +5,7 @@ Of rows that others point at only the ids are kept, 8 bytes each; of the rest, o
 
 from __future__ import annotations
 
+import sys
 from array import array
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,7 +22,7 @@ from zops_export.json_rows import (
 from zops_export.row_kinds import MESSAGES, USER_MESSAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Collection, Container, Iterable, Mapping
 
     import sqlalchemy as sa
 
@@ -32,6 +33,8 @@ GROUPS, NAMED_GROUPS = "zerver_usergroup", "zerver_namedusergroup"
 # The server's converters write none of them; the importer makes what is needed.
 OF_GROUPS = (GROUPS, NAMED_GROUPS, "zerver_usergroupmembership", "zerver_groupgroupmembership")
 SORT_BY_DATE = "sort_by_date"
+MOST_OF_THE_SERVER = 100_000  # clients, system bots: they belong to the server
+MOST_LOST_FILES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class ExportIndex:
     without `.json`), `made` those that adapters make of others; `lookups` the values that
     references of other rows, and adapters, depend on; `system_groups` their ids by name;
     `attachments` by path; `records` of files. `dates` are those of the messages, in seconds, where
-    they have to be numbered by date.
+    they have to be numbered by date. `most_files`: more attachments there cannot be.
     """
 
     realm: JsonRow = field(default_factory=dict)
@@ -73,6 +76,7 @@ class ExportIndex:
     made: dict[str, int] = field(default_factory=dict)
     system_groups: dict[str, int] = field(default_factory=dict)
     attachments: list[JsonRow] = field(default_factory=list)
+    most_files: int = sys.maxsize
     records: list[FileRecord] = field(default_factory=list)
     sort_by_date: bool = False
     dates: array[int] = field(default_factory=lambda: array("q"))
@@ -117,6 +121,11 @@ def _lookup_columns() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+def most_files(names: Collection[str]) -> int:
+    """How many files the rows of an export may name: those that it has, and some that were lost."""
+    return len(names) + MOST_LOST_FILES
+
+
 def new_index(counted: Iterable[str] = ()) -> ExportIndex:
     """An empty index that is to hold the ids of referenced tables, and of those `counted`."""
     return ExportIndex(ids={table: array("q") for table in (*referenced_tables(), *counted)})
@@ -135,7 +144,7 @@ def take_block(index: ExportIndex, block: Rows | TypedRows, name: str) -> None:
         return
     if block.table == "zerver_userprofile_crossrealm":
         _require(block, name, {"id": int, "recipient_id": int, "email": str})
-        index.bots.extend(block.rows)
+        _keep(index.bots, block, name, MOST_OF_THE_SERVER)
         return
     if table.name in index.ids:
         try:
@@ -151,16 +160,23 @@ def _take_special(index: ExportIndex, block: Rows, table: str, name: str) -> Non
         index.realm = block.rows[0] if block.rows else {}
     elif table == "zerver_client":
         _require(block, name, {"name": str})
-        index.clients.extend(block.rows)
+        _keep(index.clients, block, name, MOST_OF_THE_SERVER)
     elif table == "zerver_attachment":
         _require(block, name, {"path_id": str})
-        index.attachments.extend(block.rows)
+        _keep(index.attachments, block, name, index.most_files)
     elif table in (GROUPS, NAMED_GROUPS):
         _take_system_groups(index, block)
     for column, lookup in _lookup_columns().get(table, ()):
         index.lookups.setdefault(lookup, {}).update(
             (row["id"], row.get(column)) for row in block.rows
         )
+
+
+def _keep(kept: list[JsonRow], block: Rows, name: str, most: int) -> None:
+    """Add rows to those that stay in memory: never as many as a small archive can hold."""
+    kept.extend(block.rows)
+    if len(kept) > most:
+        raise NotJson(f"{name}: {block.table} has more than {most:,} rows, which no export has")
 
 
 def _take_system_groups(index: ExportIndex, block: Rows) -> None:

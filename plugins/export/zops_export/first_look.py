@@ -19,6 +19,7 @@ from zops_export.export_index import (
     FileRecord,
     has_one_realm,
     missing_keys,
+    most_files,
     new_index,
     sum_up,
     table_of_key,
@@ -66,6 +67,7 @@ class FirstLook:
         thorough: bool = True,
     ) -> None:
         self.index = new_index()
+        self.index.most_files = most_files(source.names)
         self.adapting = Adapting(plugins, self.index, notes)
         self._source = source
         self.notes = notes
@@ -136,8 +138,8 @@ class FirstLook:
             name = f"{kind}/{RECORDS}"
             if name in self._source.names:
                 with self._reading(name), self._sums.opened(name) as stream:
-                    found = [FileRecord(kind, row) for row in read_records(stream, name)]
-                    self.index.records.extend(found)
+                    records = read_records(stream, name, self.index.most_files)
+                    self.index.records.extend([FileRecord(kind, row) for row in records])
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:

@@ -124,7 +124,7 @@ def make_converter(job: ImportJob, table: sa.Table) -> RowConverter:
         keyed=table.name in referenced_tables(),
         generated=GENERATED.get(table.name),
         lookups=job.index.lookups,
-        checked=True,  # in the first phase
+        checked=table.name not in job.rewrites,  # in the first phase
         references_of=servers_references if like_server else references,
     )
 

@@ -92,11 +92,18 @@ def read_blocks(
     return _Parser(stream, name, kinds, words).tables()
 
 
-def read_records(stream: BinaryIO, name: str) -> Iterator[JsonRow]:
-    """The objects of a file that is one array (`records.json`). Raises `NotJson`."""
+def read_records(stream: BinaryIO, name: str, most: int) -> Iterator[JsonRow]:
+    """The objects of a file that is one array (`records.json`).
+
+    Raises `NotJson`, also for more than `most`.
+    """
     parser = _Parser(stream, name)
     parser.expect(b"[")
+    count = 0
     for block in parser.array("records"):
+        count += len(block.rows)
+        if count > most:
+            raise parser.broken(f"it has more than {most:,} records, and there are fewer files")
         if isinstance(block, Rows):
             yield from block.rows
 

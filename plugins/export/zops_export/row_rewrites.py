@@ -27,6 +27,10 @@ class RowRewrites:
             raise KeyError(table)
         self._by_table.setdefault(table, []).append(_explained(table, change))
 
+    def __contains__(self, table: object) -> bool:
+        """Does anybody change rows of `table`?"""
+        return table in self._by_table
+
     def before(self, table: str, ours: Change | None) -> Change | None:
         """What is done with the rows of `table`: what plugins ask for, then `ours`."""
         if table not in self._by_table:

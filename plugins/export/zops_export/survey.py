@@ -20,6 +20,7 @@ from zops_export.export_index import (
     FileRecord,
     has_one_realm,
     missing_keys,
+    most_files,
     new_index,
     sum_up,
     take_block,
@@ -78,6 +79,7 @@ def survey(
     """Read all JSON of the export at `source`, and note what cannot be read or is missing."""
     counted = {table.name for table in exported_tables(dict(tables))} - {USER_MESSAGES}
     index = new_index(counted)
+    index.most_files = most_files(source.names)
     found = Survey(index, Adapting(plugins, index, notes))
     _note_missing(source, found, notes)
     reading = _Reading(found, may_go_on)
@@ -155,8 +157,9 @@ class _Reading:
         """Take one of the JSON files."""
         kind = _records_of(name)
         if kind is not None:
-            records = self._found.index.records
-            records.extend(FileRecord(kind, row) for row in read_records(content, name))
+            index = self._found.index
+            records = read_records(content, name, index.most_files)
+            index.records.extend(FileRecord(kind, row) for row in records)
         elif name == STATS:
             self._found.stats = _object(read_document(content, name), name)
         elif name == MIGRATIONS:
