@@ -16,6 +16,7 @@ BENCHMARKS = (
     "export_kills",
     "import",
     "import_kills",
+    "fuzz_import",
     "verify",
     "queue",
     "poison",

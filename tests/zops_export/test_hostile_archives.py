@@ -164,6 +164,16 @@ def test_garbage_behind_an_archive(
     assert problem["code"] == "damaged-archive"
 
 
+def test_a_packed_stream_that_refers_to_what_was_never_there(
+    zops_here: ZopsHere, tmp_path: Path
+) -> None:
+    path = tmp_path / "acme.tar.gz"
+    repeat_before_the_beginning = b"\x03\x02\0"
+    path.write_bytes(gzip.compress(b"")[:10] + repeat_before_the_beginning + bytes(30))
+    (problem,) = problems_of(zops_here, path)
+    assert problem["code"] == "damaged-archive"
+
+
 def test_an_archive_of_many_members_of_gzip(
     zops_here: ZopsHere, light: Path, tmp_path: Path
 ) -> None:
