@@ -115,6 +115,8 @@ class Names:
             "zerver_userprofile_crossrealm": lambda row: f"system bot {row['email']}",
             "zerver_stream": lambda row: f"channel {row['name']}",
             "zerver_realmemoji": lambda row: f"emoji {row['name']} {row['file_name']}",
+            "zerver_realmfilter": lambda row: f"linkifier {row['pattern']}",
+            "zerver_realmplayground": lambda row: f"playground {row['name']}",
             "zerver_customprofilefield": lambda row: f"field {row['name']}",
         }
         for key, name in say.items():

@@ -33,6 +33,8 @@ STARTS = {
     "zerver_realmexport": 8000,
     "zerver_message": 70000,
     "zerver_scheduledmessage": 9000,
+    "zerver_realmfilter": 10000,
+    "zerver_realmplayground": 11000,
 }
 OLD = array("q", [10, 20, 30])
 IDS = {name: IdMap(OLD, [start + old for old in OLD]) for name, start in STARTS.items()}
@@ -167,6 +169,12 @@ PLACES: dict[str, tuple[str, JsonRow, str, object]] = {
         {"extra_data": {"realm_emoji": {"10": EMOJI}, "deactivated_emoji": EMOJI}},
         "extra_data",
         {"realm_emoji": {"4010": NEW_EMOJI}, "deactivated_emoji": NEW_EMOJI},
+    ),
+    "linkifiers and playgrounds in the audit log": (
+        "zerver_realmauditlog",
+        {"extra_data": {"realm_linkifiers": [{"id": 10}], "added_playground": {"id": 20}}},
+        "extra_data",
+        {"realm_linkifiers": [{"id": 10010}], "added_playground": {"id": 11020}},
     ),
     "who was muted, in the audit log": (
         "zerver_realmauditlog",

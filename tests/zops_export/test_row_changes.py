@@ -143,6 +143,7 @@ class TestRealm:
     def test_beside_its_twin(self) -> None:
         changed = change_realm(self.ROW, string_id="new", name=None, uuid_is_taken=True)
         assert changed["uuid"] != "u"
+        assert str(changed["uuid_owner_secret"]).startswith("zuliprealm_")
 
 
 def test_secrets_are_made_anew() -> None:

@@ -60,6 +60,7 @@ GROUP_SETTINGS = frozenset(
 
 DEFAULT_CHANNEL_CHANGED = frozenset({129, 130})  # where a bot sends to, what it listens to
 OLD_AND_NEW = ("1", "2")
+WHAT_WAS_DONE = ("added", "changed", "removed")
 EMOJI = (("added_emoji",), ("deactivated_emoji",), ("realm_emoji", "*"))
 
 
@@ -100,6 +101,18 @@ def _of_emoji() -> tuple[Reference, ...]:
     return (*listed, _inside("zerver_realmemoji", "realm_emoji", form=Form.KEYS))
 
 
+def _of_linkifiers_and_playgrounds() -> tuple[Reference, ...]:
+    """Lists of them, and which one was added, changed or removed."""
+    return tuple(
+        _inside(target, *path, "id")
+        for target, some, one in (
+            ("zerver_realmfilter", "realm_linkifiers", "linkifier"),
+            ("zerver_realmplayground", "realm_playgrounds", "playground"),
+        )
+        for path in ((some, "*"), *((f"{what}_{one}",) for what in WHAT_WAS_DONE))
+    )
+
+
 EXTRA_DATA = ColumnFacts(
     references=(
         _inside("zerver_usergroup", "subgroup_ids", "*"),
@@ -110,5 +123,6 @@ EXTRA_DATA = ColumnFacts(
         _inside("zerver_message", "zulip_update_announcements_message_ids", "*"),
         *_of_settings(),
         *_of_emoji(),
+        *_of_linkifiers_and_playgrounds(),
     )
 )
