@@ -26,6 +26,7 @@ from zcore.schema.facts import (
     row_keys,
 )
 from zcore.schema.types import Json, UtcDateTime
+from zops_export.json_paths import at_path
 from zops_export.json_rows import JsonRow
 from zops_export.secret_keys import secret_keys
 from zops_export.value_limits import limit_of
@@ -353,7 +354,7 @@ class RowConverter:
                 return value
             document = msgspec.json.decode(str(value)) if holds_text else value
             for path, step in steps:
-                document = _at_path(document, path, step, row)
+                document = at_path(document, path, step, row)
             return msgspec.json.encode(document).decode() if holds_text else document
 
         return convert
@@ -382,20 +383,6 @@ def _shown(value: object) -> str:
 def _in_turn(steps: Sequence[Convert], value: object, row: JsonRow) -> object:
     for step in steps:
         value = step(value, row)
-    return value
-
-
-def _at_path(value: object, path: Sequence[str], step: Convert, row: JsonRow) -> object:
-    """`value` with `step` applied where `path` leads; "*" is every element of a list or object."""
-    if not path:
-        return step(value, row)
-    first, rest = path[0], path[1:]
-    if first == "*" and isinstance(value, list):
-        return [_at_path(element, rest, step, row) for element in value]
-    if first == "*" and isinstance(value, dict):
-        return {key: _at_path(element, rest, step, row) for key, element in value.items()}
-    if isinstance(value, dict) and first in value:
-        return value | {first: _at_path(value[first], rest, step, row)}
     return value
 
 
