@@ -12,7 +12,7 @@ from zops_export.import_places import upload_token_of
 from zops_export.like_server import GroupCreators
 from zops_export.notes import Notes
 from zops_export.refusing import refuse_if_problems
-from zops_export.row_rewrites import Change, RowRewrites
+from zops_export.row_rewrites import RowChange, RowRewrites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +141,7 @@ class ImportJob:
         """
         return self.ids[table].get(old_id)
 
-    def rewrite(self, table: str, change: Change) -> None:
+    def rewrite(self, table: str, change: RowChange) -> None:
         """See `zcore.ImportJob`."""
         self.rewrites.add(table, change)
 

@@ -12,16 +12,16 @@ from zops_export.export_index import table_of_key
 if TYPE_CHECKING:
     from zops_export.json_rows import JsonRow
 
-Change = Callable[["JsonRow"], "JsonRow | None"]
+RowChange = Callable[["JsonRow"], "JsonRow | None"]
 
 
 class RowRewrites:
     """Changes of rows by table, in the order in which they were asked for."""
 
     def __init__(self) -> None:
-        self._by_table: dict[str, list[Change]] = {}
+        self._by_table: dict[str, list[RowChange]] = {}
 
-    def add(self, table: str, change: Change) -> None:
+    def add(self, table: str, change: RowChange) -> None:
         """Let `change` see every row of `table`. Raises `KeyError` for one that no export has."""
         if table not in {known.name for known in table_of_key().values()}:
             raise KeyError(table)
@@ -31,7 +31,7 @@ class RowRewrites:
         """Does anybody change rows of `table`?"""
         return table in self._by_table
 
-    def before(self, table: str, ours: Change | None) -> Change | None:
+    def before(self, table: str, ours: RowChange | None) -> RowChange | None:
         """What is done with the rows of `table`: what plugins ask for, then `ours`."""
         if table not in self._by_table:
             return ours
@@ -48,7 +48,7 @@ class RowRewrites:
         return change
 
 
-def _explained(table: str, change: Change) -> Change:
+def _explained(table: str, change: RowChange) -> RowChange:
     """The same; `Failed` says whose change it was that went wrong."""
 
     def explained(row: JsonRow) -> JsonRow | None:
