@@ -247,14 +247,22 @@ def files_in(place: Path) -> frozenset[str]:
 
 
 def rows_of(database: str) -> dict[str, list[str]]:
-    """All rows of all tables, as text."""
+    """All rows of all tables, as text, also of those that zops has for itself."""
     with closing(Database.connect(database)) as connected, connected.read() as connection:
         cursor = connection.connection.cursor()
         found: dict[str, list[str]] = {}
-        for name in metadata.tables:
-            cursor.execute(f'SELECT * FROM "{name}"')  # noqa: S608  # a name of ours
-            found[name] = sorted(map(repr, cursor.fetchall()))
+        for name in [*(f'"{name}"' for name in metadata.tables), *_own_tables(connection)]:
+            cursor.execute(f"SELECT * FROM {name}")  # noqa: S608  # names of ours
+            found[name.strip('"')] = sorted(map(repr, cursor.fetchall()))
         return found
+
+
+def _own_tables(connection: sa.Connection) -> list[str]:
+    """The tables that zops has for itself, as SQL."""
+    inspector = sa.inspect(connection)
+    if connection.dialect.name == "sqlite":
+        return [f'"{name}"' for name in inspector.get_table_names() if name.startswith("zops_")]
+    return [f'"zops"."{name}"' for name in inspector.get_table_names(schema="zops")]
 
 
 def judge(outcome: Outcome, before: Seen, after: Seen, database: str) -> None:
@@ -269,7 +277,7 @@ def judge(outcome: Outcome, before: Seen, after: Seen, database: str) -> None:
         if not name.startswith((allowed, "home/zops-home/")) or name.endswith("@")
     ]
     if not outcome.taken_in:
-        changed = [name for name in before.rows if before.rows[name] != after.rows[name]]
+        changed = [name for name, rows in after.rows.items() if before.rows.get(name, []) != rows]
         outcome.faults += [f"{name} has changed" for name in changed]
         return
     outcome.faults += [
