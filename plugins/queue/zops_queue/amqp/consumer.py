@@ -80,10 +80,10 @@ class AmqpConsumer:
             return
         with self._link.translated():
             if tags == set(islice(self._unsettled, len(tags))):
-                self._channel.raw.basic_ack(max(tags), multiple=True)
+                self._link.acknowledge(self._channel, max(tags), multiple=True)
             else:
                 for tag in sorted(tags):
-                    self._channel.raw.basic_ack(tag)
+                    self._link.acknowledge(self._channel, tag, multiple=False)
         for tag in tags:
             self._unsettled.pop(tag, None)
 

@@ -8,7 +8,7 @@ else goes to pika, frame by frame, as if nobody had looked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from struct import Struct, error
 from typing import Any
 
@@ -22,6 +22,9 @@ PROTOCOL = 8  # bytes, of what a server says that speaks another version
 DELIVER = b"\x00\x3c\x00\x3c"  # class basic, method deliver
 PERSISTENT_ONLY = 0x1000  # the one property of the server's own messages: its delivery mode
 
+ACKNOWLEDGE, ACKNOWLEDGE_BYTES = (60, 80), 13  # class basic, method ack
+
+_acknowledgement = Struct(">BHIHHQ?B")
 _frame = Struct(">BHI")  # kind, channel, bytes of the payload
 _delivered = Struct(">QB")  # tag, whether it was delivered before
 _content = Struct(">BHIHHQH")  # a frame, then: class, weight, bytes of the body, which properties
@@ -30,18 +33,39 @@ PROPERTIES = _content.size - 2  # where they begin: with a word that says which 
 
 
 class Connection(pika.SelectConnection):  # type: ignore[misc]  # pika says no types
-    """pika's connection; `hand_over` says who takes the deliveries of a consumer."""
+    """pika's connection; `hand_over` says who takes the deliveries of a consumer.
+
+    Acknowledgements are collected, and sent with one call of the system: before anything else is
+    sent, and when somebody says `send_acknowledgements`.
+    """
 
     _frame_buffer: bytes
     bytes_received: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._takers: dict[tuple[int, bytes], Take] = {}
+        self._acknowledgements = bytearray()
         super().__init__(*args, **kwargs)
 
     def hand_over(self, channel: int, consumer_tag: str, take: Take) -> None:
         """From now on give `take` the deliveries for a consumer, those that are ordinary."""
         self._takers[channel, consumer_tag.encode()] = take
+
+    def acknowledge(self, channel: int, tag: int, *, multiple: bool) -> None:
+        """Say of a delivery, or of all up to it, that it is done. The channel must be open."""
+        self._acknowledgements += _acknowledgement.pack(
+            METHOD, channel, ACKNOWLEDGE_BYTES, *ACKNOWLEDGE, tag, multiple, END
+        )
+
+    def send_acknowledgements(self) -> None:
+        """Send what has been collected."""
+        if self._acknowledgements:
+            self._output_marshaled_frames([])
+
+    def _output_marshaled_frames(self, marshaled_frames: Sequence[bytes]) -> None:
+        collected = [bytes(self._acknowledgements)] if self._acknowledgements else []
+        self._acknowledgements.clear()
+        super()._output_marshaled_frames([*collected, *marshaled_frames])
 
     def _on_data_available(self, data_in: bytes) -> None:
         data = self._frame_buffer + data_in if self._frame_buffer else data_in

@@ -68,6 +68,7 @@ class Link:
         """Send and receive; return when something happened or after `seconds`."""
         self._check()
         with self.translated():
+            self._connection.send_acknowledgements()
             timeout = self._loop.call_later(seconds, _nothing)
             self._loop.poll()
             self._loop.remove_timeout(timeout)
@@ -93,6 +94,10 @@ class Link:
         It is only called with those that have come whole; the others come by way of pika.
         """
         self._connection.hand_over(channel.raw.channel_number, consumer_tag, take)
+
+    def acknowledge(self, channel: Channel, tag: int, *, multiple: bool) -> None:
+        """Say of a delivery on `channel`, or of all up to it, that it is done."""
+        self._connection.acknowledge(channel.raw.channel_number, tag, multiple=multiple)
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:

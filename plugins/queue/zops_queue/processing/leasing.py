@@ -87,7 +87,7 @@ class Leasing:
 
     @cached_property
     def _leases(self) -> Leases:
-        from zops_queue.processing.leases import Leases
+        from zops_queue.processing.leases import Leases  # SQLAlchemy, only where it is needed
 
         return Leases(self._workplace.open_database())
 
