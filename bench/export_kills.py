@@ -1,7 +1,8 @@
 """Kill exports and go on with them: python -m bench.export_kills
 
 At every crash point, and at random moments of exports that are larger; to a folder and to an
-archive. Each export that was killed has to end whole, and equal to one that nobody disturbed.
+archive. Each export that was killed has to end whole (`zops verify --deep`), and equal to one that
+nobody disturbed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def trials(
 
 def run(zops: Zops, output: Path, moments: int, seed: int) -> int:
     """All trials of one kind of export; how many went wrong, each of which is told."""
-    campaign = Campaign(zops, zops, output)
+    campaign = Campaign(zops, zops, output, deep=True)
     failed = total = 0
     for name, kill in trials(campaign, moments, seed):
         total += 1

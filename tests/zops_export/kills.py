@@ -30,10 +30,12 @@ class Campaign:
     not to be killed.
     """
 
-    def __init__(self, zops: Zops, here: Runner, output: Path) -> None:
+    def __init__(self, zops: Zops, here: Runner, output: Path, *, deep: bool = False) -> None:
+        """`deep`: what was gone on with is imported, too, to see whether it is whole."""
         self._zops = zops
         self._here = here
         self._output = output
+        self._verify = ["verify", str(output), *(["--deep"] if deep else [])]
         self._words = ("export", "-r", "acme", "--output", str(output))
         started = time.monotonic()
         self._stages = [stage["name"] for stage in zops("--json", *self._words).json()["stages"]]
@@ -67,7 +69,7 @@ class Campaign:
         """Resume it. Raises `AssertionError` when the result is not whole, or another one."""
         if not self._is_over:
             self._here(*self._words, "--resume")
-        self._here("verify", self._output)
+        self._here(*self._verify)
         found = differences_by_id(self._whole, again := _read(self._output))
         assert not found, "\n".join(found)
         assert again.records == self._whole.records
