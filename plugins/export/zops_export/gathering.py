@@ -14,29 +14,30 @@ if TYPE_CHECKING:
 
 BETWEEN_ROWS = ",\n"
 IDS_TOGETHER_BITS = 8
-"""Ids stand together when they are the same but for so many bits: at most 256 of them."""
+"""Rows stand together when their ids are the same but for so many bits: at most 256 of them.
+
+Never all rows of a file: PostgreSQL has a limit for one value (1 GB), and we for our memory.
+"""
 
 
 def gathered_rows(
     table: sa.Table,
-    together: sa.Column[int],
     condition: sa.ColumnElement[bool],
     replaced: Mapping[str, sa.ColumnElement[Any]],
 ) -> sa.Select[str]:
-    """The JSON of the rows of `table` under `condition`, for PostgreSQL; `replaced` as in
-    `encoding.row_json`.
+    """The JSON of the rows of `table` under `condition`, by ascending id, for PostgreSQL.
 
-    A row of the result holds, a line each, all rows that have the same value in the column
-    `together`; it comes by ascending value. An index on the column leads there: nothing is sorted,
-    so those of one value stand as they come. They have to fit into the memory of both sides.
+    A row of the result holds several, a line each. `replaced` as in `encoding.row_json`.
     """
+    (ident,) = table.primary_key
+    group = ident.op(">>", return_type=ident.type)(IDS_TOGETHER_BITS).label("zops_group")
     columns = {key: column for key, column in columns_by_key(table).items() if key not in replaced}
     texts = {key: replaced[key].label(f"zops_{key}") for key in replaced}
-    chosen = {together.name: together} | {column.name: column for column in columns.values()}
+    chosen = {ident.name: ident} | {column.name: column for column in columns.values()}
     inner = (
-        sa.select(*chosen.values(), *texts.values())
+        sa.select(*chosen.values(), *texts.values(), group)
         .where(condition)
-        .order_by(together)
+        .order_by(group, ident)
         .subquery("rows")
     )
     values = {
@@ -49,8 +50,7 @@ def gathered_rows(
     # What is the same between any two rows is put there without a copy of either.
     lines = sa.func.string_agg(joined(inside), f"{closing}{BETWEEN_ROWS}{opening}")
     text = joined([sa.literal_column(f"'{opening}'"), lines, sa.literal_column(f"'{closing}'")])
-    group = inner.c[together.name]
-    return sa.select(text).group_by(group).order_by(group)
+    return sa.select(text).group_by(inner.c.zops_group).order_by(inner.c.zops_group)
 
 
 def gathered_ids(ident: sa.ColumnElement[int], condition: sa.ColumnElement[bool]) -> sa.Select[str]:

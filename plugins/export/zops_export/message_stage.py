@@ -65,12 +65,7 @@ class MessageQueries:
             row_query(job, messages, _is_in_file(messages.c.id, job.dialect, dense)),
             row_query(job, user_messages, condition)
             if job.dialect == "sqlite"
-            else gathered_rows(
-                user_messages,
-                user_messages.c.message_id,
-                condition,
-                job.rewrites.replaced(user_messages),
-            ),
+            else gathered_rows(user_messages, condition, job.rewrites.replaced(user_messages)),
         )
 
 
