@@ -17,12 +17,13 @@ import secrets
 import shutil
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from zcore.avatar_salt import own_avatar_salt
 from zcore.errors import Failed, Refused
+from zcore.frozen import frozen
 from zcore.identifiers import upload_token
 from zcore.private_folders import make_private_folder
 from zcore.targets import resolve
@@ -51,7 +52,7 @@ class OutsideStore(Refused):
     """A key names nothing inside the store."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredFile:
     """A file in a store: its key, size in bytes, last change in seconds since 1970 (UTC).
 
@@ -69,7 +70,7 @@ class StoredFile:
     entries: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metadata:
     """What a store that can is to keep beside a file's content; "" is not kept.
 
@@ -312,7 +313,7 @@ class StorePair(NamedTuple):
     avatars: FileStore
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileStores:
     """The two places of a server's files, and the salt in the names of its avatars."""
 

@@ -6,13 +6,13 @@ the first realm into an empty database has to do the same, or the server cannot 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from zcore.errors import Refused
+from zcore.frozen import frozen
 from zcore.identifiers import unusable_password
 from zcore.organizations.accounts import NewAccount, insert_accounts
 from zcore.organizations.audit import AuditEntry, write_audit_entries
@@ -40,7 +40,7 @@ INTERNAL_REALM_NAME = "System bot realm"
 CLIENTS = ("Internal", "website", "ZulipMobile", "ZulipElectron")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InternalRealm:
     """The internal realm, its bots' ids by address, and whether this call made it."""
 

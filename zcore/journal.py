@@ -8,18 +8,19 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from zcore.errors import Failed, Refused
+from zcore.frozen import frozen
 
 Counts = Mapping[str, int]
 COUNTED = ("rows", "files", "bytes")
 Facts = Mapping[str, Any]  # what a line of a journal says, as JSON
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StageReport:
     """What one stage did: its counts (rows, files, bytes, ...) and how many seconds it took.
 

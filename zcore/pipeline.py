@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zcore.crash_points import crash_point
 from zcore.errors import Failed, ZopsError
+from zcore.frozen import frozen
 from zcore.journal import Counts, Journal, StageReport
 from zcore.targets import resolve
 from zcore.text import describe
@@ -77,7 +77,7 @@ def _run_side_by_side(graph: StageGraph, running: _Run, threads: int) -> None:
                 future.result()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Run:
     """One run of a job."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Compiled
 
 ROWS_AT_ONCE = 500
-BLOCK_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 15  # what a processor has near by while it is hashed and packed
 WORK_MEMORY = "128MB"
 AS_TEXT = "SELECT zops_row.content::text FROM ({}) AS zops_row(content)"
 RowSink = Callable[[bytes], object]

@@ -7,11 +7,11 @@ run next, the first by name is taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from zcore.errors import Refused
+from zcore.frozen import frozen
 from zcore.values import Problem, Stage
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def _zops(_stage: object) -> str:
     return "zops"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StageGraph:
     """Stages in an order that keeps every `needs`, `before` and `after`.
 

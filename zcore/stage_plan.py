@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zcore.console import table
 from zcore.errors import Failed, ZopsError
+from zcore.frozen import frozen
 from zcore.targets import resolve
 from zcore.text import describe
 from zcore.values import Estimate, Stage
@@ -23,7 +23,7 @@ UNITS = ("bytes", "kB", "MB", "GB", "TB")
 STEP = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedStage:
     """A stage in its place: the name of its plugin, what it needs, what it expects to write."""
 

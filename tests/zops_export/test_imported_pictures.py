@@ -163,7 +163,8 @@ def test_an_avatar_that_is_no_picture_is_left_out(
     )
     replace(light_copy / "avatars" / spoiled["path"], BROKEN)
     done = acme("--json", "import", "acme", light_copy, exit_code=5).json()
-    assert findings(done) == [("unusable-image", f"avatars/{spoiled['path']}")]
+    where = f"avatars/{spoiled['path']}"
+    assert findings(done) == [("wrong-size", where), ("unusable-image", where)]
     query = sa.select(users.c.id, users.c.avatar_source, users.c.avatar_version).where(
         users.c.realm_id == done["realm_id"],
         users.c.delivery_email == spoiled["user_profile_email"],
@@ -189,7 +190,10 @@ def test_other_pictures_that_are_none_are_copied_and_named(
     for name in names:
         replace(light_copy / name, BROKEN)
     done = acme("--json", "import", "acme", light_copy, exit_code=5).json()
-    assert sorted(findings(done)) == [("unusable-image", name) for name in names]
+    assert sorted(findings(done)) == [
+        *(("unusable-image", name) for name in names),
+        ("wrong-size", names[-1]),  # the only one of them with a size in its record
+    ]
     realm = done["realm_id"]
     copied = [path for path in acme.uploads.rglob("*") if path.is_file()]
     assert [path.read_bytes() for path in copied].count(BROKEN) == 3

@@ -107,6 +107,7 @@ def test_told_to_restart_it_finishes_what_is_in_hand_first(
     process = danger.start("danger_one", *arguments)
     danger.until_begun()
     process.send_signal(number)
+    danger.until_stopping()
     code = (danger.code / "work.py").read_text()
     (danger.code / "work.py").write_text(code.replace('"done"', '"done by new code"'))
     danger.go()

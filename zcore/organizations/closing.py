@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from zcore.frozen import frozen
 from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
 from zcore.organizations.codes import AuditEvent
 from zcore.organizations.sessions import end_sessions
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Turn:
     """An entry of the audit log about closing or opening an organization: its id and moment."""
 
@@ -27,7 +27,7 @@ class Turn:
     moment: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Closed:
     """The entry about it, and what opening the organization again does not bring back.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from zcore.errors import Refused, UsageError
+from zcore.frozen import frozen
 from zcore.schema.realms import zerver_realm
 from zcore.text import is_text
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Realm:
     """What commands need to know of the realm that they work on."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import text
 
+from zcore.frozen import frozen
 from zcore.schema.columns import metadata
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Kind(enum.Enum):
     OTHER_NULLABILITY = "other nullability"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """One thing that is not as zops knows it; `known` and `found` are "" where there is nothing.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 from zcore import Refused
@@ -12,6 +13,9 @@ from zops_export.written_files import writing
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+SYNCED_ASIDE = 8 << 20  # bytes, after each of which the disk is asked to take them up
 
 
 class ArchiveSink(Protocol):
@@ -66,17 +70,38 @@ class FileSink:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
         with writing(target):
             self._file = os.open(path, flags, 0o600)
+        self._aside: threading.Thread | None = None
+        self._not_synced = 0
+        self._error: OSError | None = None
 
     def write(self, data: bytes) -> None:
-        """See `ArchiveSink.write`."""
+        """See `ArchiveSink.write`. The disk takes it up meanwhile: little is left for `sync`."""
         with writing(self._target):
             rest = memoryview(data)
             while rest:  # a disk that is nearly full takes a part, and says so only then
                 rest = rest[os.write(self._file, rest) :]
+        self._not_synced += len(data)
+        if self._not_synced >= SYNCED_ASIDE and (self._aside is None or not self._aside.is_alive()):
+            self._not_synced = 0
+            self._aside = threading.Thread(target=self._sync_aside, name="zops-sync", daemon=True)
+            self._aside.start()
+
+    def _sync_aside(self) -> None:
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:  # the system says it once: not to the next who asks
+            self._error = self._error or error
+
+    def _wait(self) -> None:
+        if self._aside is not None:
+            self._aside.join()
 
     def sync(self) -> None:
         """See `ArchiveSink.sync`."""
+        self._wait()
         with writing(self._target):
+            if self._error is not None:
+                raise self._error
             os.fsync(self._file)
 
     def finish(self) -> None:
@@ -95,6 +120,7 @@ class FileSink:
         self._close()
 
     def _close(self) -> None:
+        self._wait()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from zcore.crash_points import crash_point
 from zcore.database import Database
 from zcore.database_errors import READ_ONLY
 from zcore.errors import Unreachable
+from zcore.frozen import frozen
 from zcore.internal_realm import refuse_internal_realm
 from zcore.organizations.closing import close_realm, last_turn, lock_realm, reopen_realm
 from zcore.organizations.lookup import Realm, find_realm
@@ -52,7 +53,7 @@ BETWEEN_TRIES_SECONDS = 0.5
 SECONDS_TO_CONNECT = "3"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExportOrder:
     """What is written down of an export: whose it is, how much, and does it deactivate?
 

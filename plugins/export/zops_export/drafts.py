@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from zcore.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from zops_export.written_files import HashingFile, WrittenFile
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a file stands in an unfinished archive, packed: so many bytes from an offset on.
 
@@ -28,7 +29,7 @@ class Place:
     plain: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeptFile:
     """A file that an earlier run wrote; of an archive, where it stands there."""
 

@@ -6,10 +6,11 @@ it is still what it was here and in the store, and the stages that say that they
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from zcore import Finding
+from zcore.frozen import frozen
 from zcore.journal import Facts, FileJournal, StageReport
 from zops_export.drafts import KeptFile, Place
 from zops_export.written_files import WrittenFile
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 JOURNAL = "journal.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Copy:
     """A file of the earlier run, and the size and time of what it was copied from."""
 

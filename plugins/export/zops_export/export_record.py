@@ -7,12 +7,12 @@ looks into the database whether that has happened.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from zcore import Failed
+from zcore.frozen import frozen
 from zcore.organizations.closing import Turn  # noqa: TC001  # read, by the types of the fields
 from zops_export.export_row import RowKey  # noqa: TC001  # as above
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RECORD = "record.json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClosedRealm:
     """That the organization was deactivated for the export: what the audit log says of it, and
     how many login sessions were ended and scheduled mails dropped.
@@ -33,7 +33,7 @@ class ClosedRealm:
     emails: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Whole:
     """What a finished export holds: bytes, files beside the JSON, rows by file of it and table.
 
@@ -46,7 +46,7 @@ class Whole:
     rows: dict[str, dict[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExportRecord:
     """The export's row, what was done to the organization for it, and what there is to publish."""
 

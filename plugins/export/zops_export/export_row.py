@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime  # read from a record, by the types of the fields
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from zcore import Refused
+from zcore.frozen import frozen
 from zcore.organizations.audit import AuditEntry, write_audit_entries
 from zcore.organizations.codes import AuditEvent
 from zcore.schema.realms import zerver_realmexport
@@ -32,7 +32,7 @@ class ExportStatus(enum.IntEnum):
 UNFINISHED = frozenset({ExportStatus.REQUESTED, ExportStatus.STARTED})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Published:
     """What there is to say of a finished export: its size in bytes, and its SHA-256 in hex.
 
@@ -45,7 +45,7 @@ class Published:
     path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RowKey:
     """A row of the realm, known by its id and the moment when the export was asked for.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from zcore import Context, ExportRequest, Refused, Result
 from zcore.crash_points import crash_point
+from zcore.frozen import frozen
 from zcore.organizations.lookup import Realm, find_realm
 from zcore.pipeline import run
 from zcore.stage_graph import StageGraph
@@ -268,7 +269,7 @@ def _check_request(
     target.require_free()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Places:
     """Where an export is made, and what is written down of it there."""
 

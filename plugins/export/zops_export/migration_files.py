@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from zcore.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +39,7 @@ FOREIGN_APPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Migration:
     """One migration of an app.
 
@@ -53,7 +54,7 @@ class Migration:
 Migrations = dict[str, tuple[Migration, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deployment:
     """What a folder with the files of a server says: its version, and its migrations by app."""
 
@@ -62,7 +63,7 @@ class Deployment:
     migrations: Migrations
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _File:
     """What the file of a migration says."""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from zcore.frozen import frozen
 from zcore.organizations.codes import AuditEvent, EmailVisibility
 from zcore.schema import tables
 from zcore.schema.defaults import default_of
@@ -41,7 +42,7 @@ class Privacy(enum.Enum):
     STRICT = "strict"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """What happens to a table. `owner`: its column with the account whose consent its rows need.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
 
 from zcore import Problem, Refused
+from zcore.frozen import frozen
 from zcore.schema import tables
 from zcore.schema.facts import Form, Reference, When, exported_tables, references, table_facts
 from zcore.text import describe
@@ -35,7 +36,7 @@ def require_usable(connection: sa.Connection, rewrites: Rewrites, selection: Sel
     refuse("the export would not be usable", problems)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Check:
     connection: sa.Connection
     rewrites: Rewrites

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from zcore import Failed, Refused, Rewrite
+from zcore.frozen import frozen
 from zcore.schema import tables
 from zcore.schema.facts import exported_tables, json_key, row_keys, table_facts
 from zcore.schema.realms import zerver_realm
@@ -34,7 +35,7 @@ FILE_NAMES = frozenset(
 """Columns that say which file of the export belongs to a row."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rewrites:
     """SQL in place of columns, and conditions on rows by table, for a database of `dialect`.
 

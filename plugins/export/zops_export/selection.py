@@ -7,11 +7,12 @@ realm of their own), S everybody who may have sent a message, X the system bots.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from zcore.frozen import frozen
 from zcore.schema import tables
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Mode(enum.Enum):
         return {1: "public", 2: "full with consent", 3: "full"}[self.value]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SystemBot:
     """A bot that posts in every realm: its usual address, its id and recipient on this server."""
 
@@ -87,7 +88,7 @@ class SystemBot:
     recipient_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """The rows of one realm in one mode. Every method yields a condition or a query, no rows.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from zcore import Finding, Refused
+from zcore.frozen import frozen
 from zcore.schema import SERVER_VERSION
 from zcore.schema.server import django_migrations
 from zops_export.migration_files import Deployment, Migration, Migrations, read_deployment
@@ -52,7 +52,7 @@ Applied = dict[str, list[str]]
 StatusLists = dict[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerVersion:
     """The server that an organization comes from.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
+from zcore.frozen import frozen
 from zops_export.spools import READ_BYTES
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_IN_MEMORY = 8 << 20  # bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Moved:
     """A piece in the file of a waiting room; see `zops_export.archive_packing.Piece`."""
 

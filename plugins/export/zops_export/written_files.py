@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from zcore import Failed
+from zcore.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ BUFFER_BYTES = 120_000
 LARGE_BYTES = 30_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WrittenFile:
     """One finished file of an export: its path inside, size in bytes, SHA-256 in hex."""
 
