@@ -192,6 +192,7 @@ class RealmRows:
         return sa.and_(table.c.content_type_id.in_(kind), table.c.object_id.in_(ids))
 
     def _search_log(self) -> Condition:
+        self.condition("zerver_message")  # which tells which rows: they have to go before
         return self._column("fts_update_log", "message_id").in_(
             self._in_realm("zerver_message", "id")
         )
