@@ -12,6 +12,8 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+from zops_queue.held_files import is_held
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -41,17 +43,7 @@ class OwnerLock:
 
 def is_alive(folder: Path, token: str) -> bool:
     """Does the owner with `token` still hold its lock?"""
-    try:
-        descriptor = os.open(folder / token, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_held(folder / token)
 
 
 def takes_from(folder: Path, token: str, queue: str) -> bool:

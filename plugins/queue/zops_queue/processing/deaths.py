@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from zcore.errors import Refused
+from zops_queue.held_files import is_held
 from zops_queue.processing import in_hand
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ class Deaths:
     def consumers(self) -> Counter[str]:
         """How many threads of living processes work on which queue."""
         return Counter(
-            contents.queue
-            for path, contents in _read(in_hand.notes(self.folder))
-            if in_hand.is_alive(path)
+            contents.queue for path, contents in _read(in_hand.notes(self.folder)) if is_held(path)
         )
 
     def suspects(self, queue: str) -> dict[bytes, Suspect]:
@@ -138,7 +137,7 @@ class Deaths:
         return [
             (path, contents)
             for path, contents in _read(in_hand.notes(self.folder))
-            if not in_hand.is_alive(path)
+            if not is_held(path)
         ]
 
     def _read_notes(

@@ -163,18 +163,3 @@ def excuse(path: Path) -> None:
 def notes(folder: Path) -> Iterable[Path]:
     """The files of all notes in `folder`."""
     return folder.glob(f"*{SUFFIX}")
-
-
-def is_alive(path: Path) -> bool:
-    """Does the process still live that wrote the note at `path`?"""
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
