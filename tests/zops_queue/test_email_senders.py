@@ -94,6 +94,16 @@ def test_to_accounts_with_their_names(
     (letter,) = mail_server.received
     assert (letter.sender, letter.recipient) == ("noreply@chat.test", "zoe@a.test")
     assert str(letter.message["To"]) == "Zoë Äpfel <zoe@a.test>"
+    assert str(letter.message["List-Id"]) == "System bot realm <zulipinternal.chat.test>"
+    assert str(letter.message["Reply-To"]) == "noreply@chat.test"
+
+
+def test_to_a_named_mailbox(worker: Worker, mail_server: MailServer) -> None:
+    assert worker(event("Ann A. <ann@a.test>")) == ""
+    (letter,) = mail_server.received
+    assert letter.recipient == "ann@a.test"
+    assert letter.message["To"].addresses[0].display_name == "Ann A."
+    assert letter.message["List-Id"] is None
 
 
 @pytest.mark.parametrize("again", [{"redelivered": True}, {"attempts": 1}])

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from zcore.errors import Refused
 from zcore.testing.settings import settings_of
-from zops_queue.mail.addresses import parse_address
+from zops_queue.mail.addresses import parse_address, parse_mailbox
 from zops_queue.mail.letter import write_letter
 from zops_queue.mail.order import read_order
+from zops_queue.mail.organization import Organization
 from zops_queue.mail.sender import find_sender
 from zops_queue.mail.texts import write
 from zops_queue.plugin import zops_mail_templates
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+ACME = Organization("Acme, Zoë & Sons", "acme.chat.test")
 OURS = {template.name: template for template in zops_mail_templates()}
 RESET: dict[str, Any] = {
     "template_prefix": "zerver/emails/password_reset",
@@ -54,7 +56,8 @@ def content_of(
 ) -> bytes:
     sender = find_sender(settings_of(**{"ZOPS_EXTERNAL_HOST": "chat.test:8443", **variables}))
     order = read_order(event)
-    return write_letter(order, write(order, OURS), sender, parse_address(to, name), NOW).content
+    recipient = parse_address(to, name)
+    return write_letter(order, write(order, OURS), sender, recipient, NOW, ACME).content
 
 
 def part(message: EmailMessage, kind: str) -> str:
@@ -70,6 +73,8 @@ def test_headers_and_both_texts() -> None:
     assert headers.pop("Content-Type").startswith("multipart/alternative")
     assert headers == {
         "From": '"chat.test account security" <noreply@chat.test>',
+        "Reply-To": "noreply@chat.test",
+        "List-Id": "Acme, Zoë & Sons <acme.chat.test>",
         "To": "Ann Äpfel <ann@a.test>",
         "Subject": "A password for Acme & Sons",
         "Auto-Submitted": "auto-generated",
@@ -102,12 +107,16 @@ def test_what_an_event_can_say_of_headers() -> None:
             "context": context,
             "from_name": None,
             "from_address": "owner@acme.test",
-            "reply_to_email": "thread+123@chat.test",
+            "reply_to_email": '"Mia, and others" <thread+123@chat.test>',
             "date": "Mon, 02 Mar 2026 10:00:00 -0000",
         }
     )
     assert str(message["From"]) == "Acme & Sons <owner@acme.test>"
-    assert str(message["Reply-To"]) == "thread+123@chat.test"
+    (answered,) = message["Reply-To"].addresses
+    assert (answered.display_name, answered.addr_spec) == (
+        "Mia, and others",
+        "thread+123@chat.test",
+    )
     assert str(message["Date"]) == "Mon, 02 Mar 2026 10:00:00 -0000"
     assert str(message["List-Unsubscribe"]) == "<https://acme.chat.test/u/1?x=2>"
     assert str(message["List-Unsubscribe-Post"]) == "List-Unsubscribe=One-Click"
@@ -132,7 +141,29 @@ def test_an_address_outside_of_ascii_is_written_as_it_is() -> None:
 
 
 def test_a_name_that_is_too_long_is_left_out() -> None:
-    assert str(letter_of(RESET, name="ä" * 160)["To"]) == "ann@a.test"
+    assert str(letter_of(RESET, name="ä" * 20)["To"]) == f"{'ä' * 20} <ann@a.test>"
+    # a hundred characters of a few bytes each are many more in a header
+    assert str(letter_of(RESET, name="語" * 100)["To"]) == "ann@a.test"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "address"),
+    [
+        ("Ann <ann@a.test>", "Ann", "ann@a.test"),
+        ('"Ann \\"A\\" <x>" <ann@a.test>', 'Ann "A" <x>', "ann@a.test"),
+        (" <ann@a.test> ", "", "ann@a.test"),
+        ("ann@a.test", "", "ann@a.test"),
+    ],
+)
+def test_a_mailbox_with_a_name(text: str, name: str, address: str) -> None:
+    found = parse_mailbox(text)
+    assert (found.name, found.spec) == (name, address)
+
+
+@pytest.mark.parametrize("text", ["", "<>", "a@a.test, Ann <b@a.test>, c@a.test", "a@a.test>"])
+def test_what_is_no_mailbox(text: str) -> None:
+    with pytest.raises(BadField, match="no mail address"):
+        parse_mailbox(text)
 
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -160,7 +191,7 @@ def test_no_text_gets_out_of_its_header(
             continue
         allowed = {"From", "To", "Subject", "Reply-To", "Auto-Submitted", "Date", "Message-ID"}
         allowed |= {"X-Auto-Response-Suppress", "MIME-Version", "Content-Type"}
-        allowed |= {"List-Unsubscribe", "List-Unsubscribe-Post"}
+        allowed |= {"List-Id", "List-Unsubscribe", "List-Unsubscribe-Post"}
         assert set(message.keys()) <= allowed
         assert len(message.keys()) == len(set(message.keys()))
         assert [address.addr_spec for address in message["To"].addresses] == ["ann@a.test"]
@@ -180,7 +211,9 @@ def test_no_text_gets_out_of_its_header(
         ({"from_name": 1}, "from_name is not a text"),
         ({"from_address": "nobody"}, "'nobody' is no mail address"),
         ({"date": "tomorrow"}, "date is not a date"),
-        ({"context": None}, "context is not an object"),
+        ({"context": [1]}, "context is not an object"),
+        ({"context": None}, "is undefined"),
+        ({"realm_id": "x"}, "realm_id is not a whole number"),
         ({"context": {"realm_name": ""}}, "'active_account_in_realm' is undefined"),
         ({"template_prefix": None}, "there is no template_prefix"),
         ({"template_prefix": "zerver/emails/digest"}, "with the hook zops_mail_templates"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.utils import formataddr, unquote
 
 from zcore.text import one_line
 from zops_queue.workers.fields import BadField
@@ -46,6 +47,25 @@ def parse_address(text: str, name: str | None = "") -> MailAddress:
     except email_validator.EmailNotValidError as error:
         raise BadField(f"{one_line(text)!r} is no mail address: {one_line(error)}") from None
     shown = one_line(name or "")
-    if len(f"{shown} <{text}>".encode("utf-8", "replace")) > LONGEST_HEADER:
+    if _bytes_in_header(shown, text) > LONGEST_HEADER:
         shown = ""
     return MailAddress(found.local_part, found.ascii_domain, shown)
+
+
+def parse_mailbox(text: str) -> MailAddress:
+    """The mailbox in `text`, which is an address or, as in a header, `Name <address>`.
+
+    Raises `BadField` when it is neither.
+    """
+    text = text.strip()
+    name, bracket, address = text.rpartition("<")
+    if not (bracket and address.endswith(">")):
+        return parse_address(text)
+    address = address.removesuffix(">")
+    return parse_address(address, unquote(name.strip()))
+
+
+def _bytes_in_header(name: str, address: str) -> int:
+    """What both need, with the name as it is written where only ASCII is allowed."""
+    encodable = name.encode("utf-8", "replace").decode()
+    return len(formataddr((encodable, "@"))) - 1 + len(address.encode())

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zcore.text import is_text, one_line
-from zops_queue.mail.addresses import parse_address
 from zops_queue.workers.fields import BadField
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from zops_queue.mail.addresses import MailAddress
     from zops_queue.mail.order import MailOrder
+    from zops_queue.mail.organization import Organization
     from zops_queue.mail.sender import Sender
     from zops_queue.mail.texts import MailText
 
@@ -46,11 +46,21 @@ class Letter:
 
 
 def write_letter(
-    order: MailOrder, text: MailText, sender: Sender, recipient: MailAddress, now: datetime
+    order: MailOrder,
+    text: MailText,
+    sender: Sender,
+    recipient: MailAddress,
+    now: datetime,
+    organization: Organization | None = None,
 ) -> Letter:
-    """The letter to one `recipient`. Raises `BadField` when it cannot be written."""
+    """The letter to one `recipient`, about an `organization`.
+
+    Raises `BadField` when it cannot be written.
+    """
     key = hashlib.sha256(f"{order.fingerprint} {recipient.spec}".encode()).hexdigest()
     message = _message(order, text, sender, recipient)
+    if organization is not None:
+        message["List-Id"] = organization.list_id
     message["Date"] = format_datetime(order.date or now)
     message["Message-ID"] = f"<{key[:40]}@{sender.no_reply.domain}>"
     # Seven bits are what every mail server takes, so nothing depends on what this one can.
@@ -71,8 +81,8 @@ def _message(
     message["From"] = _header(sender.author(order))
     message["To"] = _header(recipient)
     message["Subject"] = text.subject
-    if order.reply_to:
-        message["Reply-To"] = _header(parse_address(order.reply_to))
+    if (replies_to := sender.replies_to(order)) is not None:
+        message["Reply-To"] = _header(replies_to)
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     _say_how_to_unsubscribe(message, order)

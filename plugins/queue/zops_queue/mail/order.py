@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from zops_queue.workers.fields import LARGEST_ID, BadField
+from zops_queue.workers.fields import LARGEST_ID, BadField, id_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,7 @@ class MailOrder:
     reply_to: str | None
     language: str | None
     date: datetime | None
+    realm_id: int | None
     fields: Mapping[str, object]
     fingerprint: str
 
@@ -82,6 +83,7 @@ def read_order(payload: Mapping[str, object]) -> MailOrder:
         reply_to=_text(payload, "reply_to_email"),
         language=_text(payload, "language"),
         date=_date(payload),
+        realm_id=_realm_id(payload),
         fields=_fields(payload),
         fingerprint=_fingerprint(payload),
     )
@@ -128,9 +130,15 @@ def _text(payload: Mapping[str, object], name: str) -> str | None:
 
 def _fields(payload: Mapping[str, object]) -> Mapping[str, object]:
     value = payload.get("context")
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise BadField("context is not an object")
     return value
+
+
+def _realm_id(payload: Mapping[str, object]) -> int | None:
+    return None if payload.get("realm_id") is None else id_field(payload, "realm_id")
 
 
 def _date(payload: Mapping[str, object]) -> datetime | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
 from zcore.errors import Refused
-from zops_queue.mail.addresses import MailAddress, parse_address
+from zops_queue.mail.addresses import MailAddress, parse_address, parse_mailbox
 from zops_queue.workers.fields import BadField
 
 if TYPE_CHECKING:
@@ -32,12 +32,23 @@ class Sender:
         name = order.from_name or _realm_name(order) or named.name
         return parse_address(named.spec, name)
 
+    def replies_to(self, order: MailOrder) -> MailAddress | None:
+        """Whom an answer goes to, where that is not the author. Raises `BadField`.
+
+        An answer to nobody carries no name, so that people see that it is to nobody.
+        """
+        if order.reply_to:
+            return parse_mailbox(order.reply_to)
+        if self._named(order.from_address).spec == self.no_reply.spec:
+            return replace(self.no_reply, name="")
+        return None
+
     def _named(self, address: str | None) -> MailAddress:
         if address == SUPPORT:
             return self.support
         if address is None or address in NO_REPLY:
             return self.no_reply
-        return parse_address(address)
+        return parse_mailbox(address)
 
 
 def find_sender(settings: Settings) -> Sender:

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from zcore.crash_points import crash_point
 from zcore.errors import Unreachable, ZopsError
 from zcore.schema.users import zerver_userprofile
-from zops_queue.mail.addresses import MailAddress, parse_address
+from zops_queue.mail.addresses import MailAddress, parse_address, parse_mailbox
 from zops_queue.mail.fates import MailDelayed, MailInDoubt, MailRefused
 from zops_queue.mail.letter import Letter, write_letter
 from zops_queue.mail.order import read_order
+from zops_queue.mail.organization import find_organization
 from zops_queue.mail.texts import write
 from zops_queue.workers.fields import BadField
 
@@ -87,9 +88,9 @@ class Sending:
     def _letters(self, event: Event, context: WorkContext) -> list[Letter]:
         order = read_order(event.payload)
         text = write(order, self.templates)
-        now = context.clock()
+        now, about = context.clock(), find_organization(order, context)
         return [
-            write_letter(order, text, self.sender, recipient, now)
+            write_letter(order, text, self.sender, recipient, now, about)
             for recipient in _recipients(order, context)
         ]
 
@@ -128,7 +129,7 @@ def _may_be_begun(event: Event) -> bool:
 
 def _recipients(order: MailOrder, context: WorkContext) -> list[MailAddress]:
     if order.addresses:
-        return [parse_address(address) for address in order.addresses]
+        return [parse_mailbox(address) for address in order.addresses]
     found = _accounts(context.database, order.user_ids)
     if missing := [user_id for user_id in order.user_ids if user_id not in found]:
         raise BadField(f"no user {missing[0]}")
