@@ -18,7 +18,9 @@ from zcore.settings_table import BY_NAME, DEPLOYMENTS, SETTINGS, Setting
 from zcore.text import MASK, has_password, mask_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Set
+
+    from zcore.settings_zulip import ZulipServer
 
 DEFAULT = "default"
 
@@ -52,7 +54,8 @@ class Settings:
     """Everything that can be configured. None: not given, and there is no default.
 
     `configuration` is the file that was read; `problems` are to be warned of; `unread` is what
-    the Zulip server's settings say in a way that only running them would tell.
+    the Zulip server's settings say in a way that only running them would tell, and `untold` the
+    settings of ours that follow from it and were given by nothing else.
     """
 
     home: Path
@@ -82,6 +85,7 @@ class Settings:
     tornado_sharding: Path | None
     deployments: Path
     push_service: bool
+    push_directly: bool
     push_shards: int
     http_proxy: str | None = field(repr=False)
     secret_key_file: Path | None
@@ -94,6 +98,7 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
     problems: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    untold: frozenset[str] = frozenset()
 
     @classmethod
     def load(
@@ -110,8 +115,13 @@ class Settings:
         given = _from_file(file) | _from_environment(environ, cwd) | _from_flags(flags, cwd)
         problems = [*file.problems, *_password_on_the_command_line(flags)]
         unread: list[str] = []
+        untold: set[str] = set()
         if "zulip_conf" in given and not broken:
-            given = _from_zulip_server(given, problems, unread) | given
+            server = _read_zulip_server(given)
+            unread += server.unread
+            untold |= server.unknown.keys() - given.keys()
+            problems += _missed(server, untold)
+            given = {name: Given(*value) for name, value in server.values.items()} | given
         return cls(
             **_values(given, environ),
             configuration=file.path,
@@ -119,6 +129,7 @@ class Settings:
             origins={name: value.origin for name, value in given.items()},
             problems=tuple(problems),
             unread=tuple(unread),
+            untold=frozenset(untold),
         )
 
     def origin(self, name: str) -> str:
@@ -193,24 +204,20 @@ def _from_file(file: ConfigurationFile) -> dict[str, Given]:
     }
 
 
-def _from_zulip_server(
-    nearer: Mapping[str, Given], problems: list[str], unread: list[str]
-) -> dict[str, Given]:
-    """What the Zulip server's files say; adds to `problems` and `unread` what they do not."""
+def _read_zulip_server(nearer: Mapping[str, Given]) -> ZulipServer:
     from zcore.settings_zulip import read_zulip_server
 
-    folder = Path(str(_value(BY_NAME["zulip_conf"], nearer["zulip_conf"])))
-    server = read_zulip_server(folder)
-    unread += server.unread
-    # with these unknown, zops would work on its own default instead of on the server
-    missed = [name for name in ("database_url", "uploads", "broker") if name in server.unknown]
-    problems += [
+    return read_zulip_server(Path(str(_value(BY_NAME["zulip_conf"], nearer["zulip_conf"]))))
+
+
+def _missed(server: ZulipServer, untold: Set[str]) -> list[str]:
+    """Warnings: with these unknown, zops would work on its own default, not on the server."""
+    return [
         f"the Zulip server's configuration does not tell {name} ({server.unknown[name]}): "
         f"give it with {BY_NAME[name].env}"
-        for name in missed
-        if name not in nearer
+        for name in ("database_url", "uploads", "broker")
+        if name in untold
     ]
-    return {name: Given(*value) for name, value in server.values.items()}
 
 
 def _values(given: Mapping[str, Given], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -224,6 +231,7 @@ def _values(given: Mapping[str, Given], environ: Mapping[str, str]) -> dict[str,
     values["deployments"] = values["deployments"] or DEPLOYMENTS
     values["tornado_ports"] = values["tornado_ports"] or ()
     values["push_service"] = values["push_service"] or False
+    values["push_directly"] = values["push_directly"] or False
     values["push_shards"] = values["push_shards"] or 1
     values["disabled_plugins"] = values["disabled_plugins"] or ()
     return values

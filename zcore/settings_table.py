@@ -233,6 +233,13 @@ SETTINGS = (
         default="false",
     ),
     Setting(
+        "push_directly",
+        "Does the Zulip server push to mobile devices with credentials of its own? true or false",
+        toml="server.push_directly",
+        read=switch,
+        default="false",
+    ),
+    Setting(
         "push_shards",
         "How many queues the Zulip server spreads push notifications over",
         toml="server.push_shards",

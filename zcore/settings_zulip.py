@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # the settings of a Zulip server that zops has a use for
 WANTED = frozenset(
     {
+        "ANDROID_FCM_CREDENTIALS_PATH",
+        "APNS_CERT_FILE",
+        "APNS_TOKEN_KEY_FILE",
         "EMAIL_HOST",
         "EMAIL_HOST_USER",
         "EMAIL_PORT",
@@ -230,6 +233,12 @@ def _push_service(files: _Files) -> bool:
     return switch is True
 
 
+def _push_directly(files: _Files) -> bool:
+    """Credentials for Apple's or Google's service, which few servers have."""
+    names = ("ANDROID_FCM_CREDENTIALS_PATH", "APNS_CERT_FILE", "APNS_TOKEN_KEY_FILE")
+    return any(files.raw_setting(name) for name in names)
+
+
 def _push_shards(files: _Files) -> int:
     given = files.conf.get("application_server", "mobile_notification_shards", fallback="")
     return int(given) if given.isdecimal() else 0
@@ -261,6 +270,7 @@ _RULES: Mapping[str, tuple[str, Rule]] = {
     "memcached": ("settings.py", _assigned("MEMCACHED_LOCATION", "127.0.0.1:11211")),
     "memcached_username": ("settings.py", _memcached_username),
     "push_service": ("settings.py", _push_service),
+    "push_directly": ("settings.py", _push_directly),
     "push_shards": ("zulip.conf", _push_shards),
     "http_proxy": ("zulip.conf", _proxy),
     "tornado_ports": ("zulip.conf", _tornado_ports),

@@ -251,6 +251,7 @@ class TestFile:
         values = {
             "server.tornado_ports": "[9800]",
             "server.push_service": "true",
+            "server.push_directly": "true",
             "server.push_shards": "3",
             "plugins.disabled": "['x']",
             "files.s3.addressing_style": "'virtual'",

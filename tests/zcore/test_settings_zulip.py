@@ -123,6 +123,24 @@ def test_a_push_service(server: Server, program: str, on: bool) -> None:
     assert server.settings(program).push_service is on
 
 
+@pytest.mark.parametrize(
+    ("program", "on", "untold"),
+    [
+        ("APNS_CERT_FILE = None\n", False, False),
+        ("APNS_CERT_FILE = '/etc/ssl/apns.pem'\n", True, False),
+        ("APNS_TOKEN_KEY_FILE = '/etc/zulip/apns.p8'\n", True, False),
+        ("ANDROID_FCM_CREDENTIALS_PATH = '/etc/zulip/fcm.json'\n", True, False),
+        ("import os\nAPNS_CERT_FILE = os.environ['CERT']\n", False, True),
+    ],
+)
+def test_a_server_that_pushes_by_itself(
+    server: Server, program: str, on: bool, untold: bool
+) -> None:
+    settings = server.settings(program)
+    assert (settings.push_service, settings.push_directly) == (False, on)
+    assert ("push_directly" in settings.untold) is untold
+
+
 def test_queues_of_push_notifications(server: Server) -> None:
     assert server.settings().push_shards == 1
     server.write("zulip.conf", "[application_server]\nmobile_notification_shards = 4\n")

@@ -57,8 +57,11 @@ def test_a_push_worker_has_to_know_that_nothing_can_be_pushed(tmp_path: Path) ->
     assert ready(with_settings()) == ""
     assert ready(with_settings(broker=server)) == UNKNOWN
     assert ready(with_settings(broker=server, origins=named)) == ""
-    assert ready(with_settings(broker=server, zulip_conf=tmp_path)) == ""
+    told = {"broker": server, "zulip_conf": tmp_path}
+    assert ready(with_settings(**told)) == ""
+    assert ready(with_settings(**told, untold=frozenset({"push_directly"}))) == UNKNOWN
     assert ready(with_settings(push_service=True)) == CONFIGURED
+    assert ready(with_settings(**told, push_directly=True)) == CONFIGURED
 
 
 @pytest.mark.parametrize(

@@ -93,15 +93,18 @@ def tell_of_reading(work: WorkContext, member: Member, read: NewlyRead) -> None:
 def mark_read_for_everyone(event: Event, work: WorkContext) -> str:
     """All messages of the channel `stream_recipient_id` are read, by everybody; nobody is told.
 
-    After a while, or when asked to stop, the rest is queued again, with the first message of it.
+    After a while, or when asked to stop, the rest is queued again, with the last message done.
     """
     recipient_id = id_field(event.payload, "stream_recipient_id")
     first = id_field(event.payload, "min_id") if "min_id" in event.payload else 0
     until = work.clock() + LONGEST
     while ids := _mark_some(work, recipient_id, first):
+        if len(ids) < MESSAGES_AT_ONCE:
+            break
         first = ids[-1] + 1
         if work.clock() >= until or current().stop.is_set():
-            work.publish(event.queue, {**event.payload, "min_id": first})
+            # the last that was done: a server's worker may take it for that or for the next one
+            work.publish(event.queue, {**event.payload, "min_id": ids[-1]})
             break
     return ""
 

@@ -10,6 +10,7 @@ from zops_queue.deferred.export_running import run_export
 from zops_queue.deferred.push_tokens import clear_tokens, tell_push_service
 from zops_queue.deferred.reactivation import reactivate
 from zops_queue.deferred.reading import mark_channels_read, mark_read_for_everyone
+from zops_queue.pushing import may_have_service
 from zops_queue.workers.fields import BadField, text_field
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def partial(context: Context) -> str:
     settings = context.settings
     if not is_rabbitmq(settings.broker):
         return ""
-    left = (*SERVER_KINDS, *(WITH_PUSH_SERVICE if settings.push_service else ()))
+    left = (*SERVER_KINDS, *(WITH_PUSH_SERVICE if may_have_service(settings) else ()))
     return f"only the server's own worker can do {', '.join(sorted(left))}"
 
 

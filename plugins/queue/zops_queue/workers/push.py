@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zcore.broker import is_rabbitmq
+from zops_queue.pushing import may_push
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 CONFIGURED = "the server pushes to mobile devices, which only its own worker can do"
 UNKNOWN = (
     "it is not known whether the server pushes to mobile devices"
-    " (set push_service under [server], or name its configuration with ZOPS_ZULIP_CONF)"
+    " (set push_service or push_directly under [server], or name its configuration with"
+    " ZOPS_ZULIP_CONF)"
 )
 
 
@@ -28,8 +29,7 @@ def handle(events: Sequence[Event], context: WorkContext) -> None:
 
 def ready(context: Context) -> str:
     """Ready where it is known that the server has no way to push."""
-    settings = context.settings
-    if settings.push_service:
-        return CONFIGURED
-    is_told = settings.zulip_conf is not None or not settings.is_default("push_service")
-    return "" if is_told or not is_rabbitmq(settings.broker) else UNKNOWN
+    pushes = may_push(context.settings)
+    if pushes is None:
+        return UNKNOWN
+    return CONFIGURED if pushes else ""
