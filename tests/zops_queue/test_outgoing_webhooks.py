@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zcore.testing import SampleRealm, StubBroker, ZopsInProcess
 
 GENERIC, SLACK = 1, 2
-TOKEN, KEY = "the token", "k" * 32
+TOKEN, KEY, LOGIN = "the token", "k" * 32, "helper@acme.test"
 SENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
@@ -51,7 +51,7 @@ class Bots:
         users = tables["zerver_userprofile"]
         with database.begin() as connection:
             bot = sa.update(users).where(users.c.id == realm.bot.user_id)
-            connection.execute(bot.values(api_key=KEY))
+            connection.execute(bot.values(api_key=KEY, delivery_email=LOGIN))
 
     def another(self, **changes: Any) -> Serving:
         """What a worker of another process has."""
@@ -142,6 +142,7 @@ def test_a_generic_bot_is_shown_the_message_and_answers(bots: Bots) -> None:
     assert (called.method, called.path) == ("POST", "/hook")
     assert called.headers["content-type"] == "application/json"
     assert called.headers["user-agent"] == "ZulipOutgoingWebhook/10.0"
+    assert called.headers["accept-encoding"] == "gzip, deflate"
     message = called.json.pop("message")
     bot, channel = bots.realm.bot, bots.realm.public_channel
     assert {name: called.json[name] for name in called.json if name != "message"} == {
@@ -157,7 +158,7 @@ def test_a_generic_bot_is_shown_the_message_and_answers(bots: Bots) -> None:
     assert not {"sender_delivery_email", "recipient_type", "sender_avatar_source"} & set(message)
     (said,) = bots.api.received
     assert said.path == "/api/v1/messages"
-    login = base64.b64encode(f"{bot.email}:{KEY}".encode()).decode()
+    login = base64.b64encode(f"{LOGIN}:{KEY}".encode()).decode()
     assert said.headers["authorization"] == f"Basic {login}"
     assert said.headers["user-agent"].startswith("OutgoingWebhookResponse/")
     assert said.headers["host"] == "acme.chat.test"
@@ -228,13 +229,15 @@ def test_a_bot_need_not_say_anything(bots: Bots, body: bytes) -> None:
     [
         (Response(b"no `json`", 200), "could not be used: the answer is no JSON", "'no `json`'"),
         (Response(b"[1]", 200), "the answer is no JSON object", "'[1]'"),
+        (Response(b"[" * 50_000), "the answer is no JSON", "'[[["),
+        (Response(b'{"content": "\\ud800"}'), "half a character", "half a character"),
         (Response(b"gone", 404), "The webhook answered with 404.", "status code *404*"),
         (Response(b"", 500), "The webhook answered with 500.", "status code *500*"),
         (Response(b"", 407), "private network", "private network"),
         (Response(b"", 302, {"Location": "ftp://x"}), "cannot be called", "no address of the web"),
         (Response(b"", 302, {"Location": "http://10.0.0.1/"}), "private network", "not allowed"),
     ],
-    ids=["no JSON", "no object", "404", "500", "407", "no web", "private"],
+    ids=["no JSON", "no object", "deep", "half", "404", "500", "407", "no web", "private"],
 )
 def test_trouble_is_said_here_and_to_the_owner(
     bots: Bots, answer: Response, here: str, owner: str

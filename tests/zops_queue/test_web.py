@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,19 @@ def serve() -> Iterator[Serve]:
     yield start
     for server in servers:
         server.close()
+
+
+def test_a_packed_answer_is_unpacked_within_its_bounds(serve: Serve) -> None:
+    packed = {"Content-Encoding": "gzip"}
+    server = serve(Response(gzip.compress(b"hello"), headers=packed))
+    assert call(Request(server.url, b"{}"), HERE).body == b"hello"
+    server.answer = Response(gzip.compress(bytes(1 << 26)), headers=packed)
+    tracemalloc.start()
+    with pytest.raises(WebBroken, match="more than"):
+        call(Request(server.url, b"{}"), HERE)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 24
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class Api:
 
     def _send(self, bot: Bot, fields: dict[str, str]) -> None:
         """Raises `NotSaid` when the server says no, `Unreachable` when it says nothing."""
-        login = base64.b64encode(f"{bot.email}:{bot.api_key}".encode()).decode()
+        login = base64.b64encode(f"{bot.login}:{bot.api_key}".encode()).decode()
         request = Request(
             f"{self.url}/api/v1/messages",
             urlencode(fields).encode(),

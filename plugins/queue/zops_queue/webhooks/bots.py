@@ -30,12 +30,16 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """The account, its owner's number, and where it is called."""
+    """The account, its owner's number, and where it is called.
+
+    `email` is the address that others see, `login` the one that it logs in with.
+    """
 
     user_id: int
     realm_id: int
     string_id: str
     email: str
+    login: str
     full_name: str
     recipient_id: int | None
     owner_id: int | None
@@ -55,6 +59,7 @@ def find_bot(work: WorkContext, bot_id: int) -> Bot:
         users.id,
         users.realm_id,
         realms.string_id,
+        users.email,
         users.delivery_email,
         users.full_name,
         users.recipient_id,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from zcore.text import is_text
 from zops_queue.web.calling import Request
 from zops_queue.webhooks.bots import SLACK
 
@@ -41,8 +42,7 @@ def generic_request(service: Service, call: Call, bot: Bot, shown: Json, seconds
         "token": service.token,
         "trigger": call.trigger,
     }
-    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    return _request(service, encoded, JSON_TYPE, seconds)
+    return _request(service, json.dumps(body).encode(), JSON_TYPE, seconds)
 
 
 def slack_request(service: Service, call: Call, bot: Bot, host: str, seconds: float) -> Request:
@@ -69,14 +69,18 @@ def read_answer(service: Service, body: bytes) -> Reply | None:
     """What the bot is to say, None when nothing. Raises `BadAnswer`."""
     try:
         said: object = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadAnswer("the answer is no JSON") from error
     if said == "":  # what some services say for nothing
         return None
     if not isinstance(said, dict):
         raise BadAnswer("the answer is no JSON object")
     reply = _slack_reply(said) if service.interface == SLACK else _generic_reply(said)
-    return reply if reply is not None and reply.content.strip() else None
+    if reply is None or not reply.content.strip():
+        return None
+    if not is_text(reply.content):
+        raise BadAnswer("the answer holds half a character, or NUL")
+    return reply
 
 
 def _generic_reply(said: Mapping[str, object]) -> Reply | None:
@@ -95,5 +99,11 @@ def _slack_reply(said: Mapping[str, object]) -> Reply | None:
 
 
 def _request(service: Service, body: bytes, content_type: str, seconds: float) -> Request:
-    headers = {"Content-Type": content_type, "User-Agent": USER_AGENT, "Accept": "*/*"}
+    headers = {
+        "Content-Type": content_type,
+        "User-Agent": USER_AGENT,
+        "Accept": "*/*",
+        "Accept-Encoding": "gzip, deflate",
+        "Connection": "keep-alive",
+    }
     return Request(service.base_url, body, headers, seconds=seconds)

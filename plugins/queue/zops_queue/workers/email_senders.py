@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from zcore import current
 from zcore.broker import Rejected, is_rabbitmq
 from zcore.errors import ZopsError
 from zops_queue.plugin import MAIL_SECONDS
-from zops_queue.workers import needs_database
+from zops_queue.workers import kept_by_thread, needs_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +34,7 @@ def handle(events: Sequence[Event], context: WorkContext) -> list[Rejected]:
 
     Rejected are those that can never be sent, and those of which nobody knows whether they were.
     """
-    sending = _sending(context)
+    sending = kept_by_thread(_of_thread, lambda here: _new_sending(here, context))
     found = ((event, sending.send(event, context)) for event in events)
     return [Rejected(event, reason) for event, reason in found if reason]
 
@@ -64,15 +63,6 @@ def partial(context: Context) -> str:
     if not missing:
         return ""
     return f"nobody has the text of the server's mails {', '.join(missing)} (hook {HOOK})"
-
-
-def _sending(work: WorkContext) -> Sending:
-    """What this thread sends with: its connection is kept from event to event."""
-    context = current()
-    kept: tuple[Context, Sending] | None = getattr(_of_thread, "kept", None)
-    if kept is None or kept[0] is not context:
-        kept = _of_thread.kept = (context, _new_sending(context, work))
-    return kept[1]
 
 
 def _new_sending(context: Context, work: WorkContext) -> Sending:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from zcore import current
 from zcore.broker import Rejected
 from zcore.errors import Refused
 from zops_queue.plugin import API_URL, ATTEMPTS, WEBHOOK_NETWORKS, WEBHOOK_SECONDS
-from zops_queue.workers import needs_database
+from zops_queue.workers import kept_by_thread, needs_database
 from zops_queue.workers.fields import BadField
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _of_thread = threading.local()
 def handle(events: Sequence[Event], context: WorkContext) -> list[Rejected]:
     """Call the bots. Rejected are events that do not fit, and those of no bot."""
     rejected = []
-    serving = _serving(context)
+    serving = kept_by_thread(_of_thread, lambda here: _new_serving(here, context))
     for event in events:
         try:
             serving.serve(event, context)
@@ -47,15 +46,6 @@ def ready(context: Context) -> str:
     if not context.setting(API_URL) and context.settings.external_host is None:
         return "the server's host name is not known, so bots could not answer"
     return needs_database(context)
-
-
-def _serving(work: WorkContext) -> Serving:
-    """What this thread calls bots with."""
-    context = current()
-    kept: tuple[Context, Serving] | None = getattr(_of_thread, "kept", None)
-    if kept is None or kept[0] is not context:
-        kept = _of_thread.kept = (context, _new_serving(context, work))
-    return kept[1]
 
 
 def _new_serving(context: Context, work: WorkContext) -> Serving:
