@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.sentry_server import SentryServer
     from tests.smtp_server import MailServer, Serve
 
 pytest_plugins = ["zcore.testing"]
@@ -43,6 +44,17 @@ def serve_mail() -> Iterator[Serve]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def sentry() -> Iterator[SentryServer]:
+    """A Sentry that takes everything."""
+    from tests.sentry_server import SentryServer
+
+    server = SentryServer()
+    yield server
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ class Run:
         self.arguments = arguments
         self.output = output
         self.verbosity = 0
+        self.settings: Settings | None = None
         self.group: CommandGroup | None = None
         self.plugins: Plugins | None = None
 
@@ -66,7 +67,7 @@ class Run:
             json=self.output.json, quiet=options.quiet, verbosity=options.verbosity, stop=stop
         )
         self.output.additions = console.additions
-        settings = _load_settings(options, console)
+        settings = self.settings = _load_settings(options, console)
         plugins = self._load_plugins(settings, options, console)
         context = Context(settings, console, plugins, stop)
         set_current(context)
@@ -225,10 +226,21 @@ def _bug(error: BaseException, this: Run) -> int:
     if not this.verbosity:
         _show_traceback(error)
     write_line(f"zops {__version__}: this is a bug in {whose}")
-    if not this.output.json:
-        return ExitCode.BUG
-    failure = ZopsError(f"this is a bug in {whose}: {describe(error)}", code="bug")
-    return this.output.fail(failure, ExitCode.BUG)
+    exit_code: int = ExitCode.BUG
+    if this.output.json:
+        failure = ZopsError(f"this is a bug in {whose}: {describe(error)}", code="bug")
+        exit_code = this.output.fail(failure, ExitCode.BUG)
+    if this.settings is not None and this.settings.sentry_dsn:
+        _report(error, this, this.settings, whose)
+    return exit_code
+
+
+def _report(error: BaseException, this: Run, settings: Settings, whose: str) -> None:
+    from zcore.sentry import report_bug
+
+    running = this.group.running if this.group is not None else None
+    command = running.name if running is not None else ""
+    report_bug(error, settings, command=command, whose=whose, arguments=this.arguments)
 
 
 def _show_traceback(error: BaseException) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import socket
 import threading
 import time
 from collections import deque
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import sentry_sdk
 
-from zcore.version import __version__
-from zops_queue.watching.scrubbing import scrub_report, scrub_value, texts_in
+from zcore.scrubbing import scrub_report, scrub_value, texts_in
+from zcore.sentry import SECONDS_TO_FLUSH, client_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from zcore.broker import Delivery, Event
 
-SECONDS_TO_FLUSH = 2.0
 MOST_IN_A_MINUTE = 60
 
 
@@ -39,17 +37,8 @@ class SentryReports:
         self._bodies = bodies
         self._lock = threading.Lock()
         self._sent: deque[float] = deque()  # when the last reports were made
-        sentry_sdk.init(
-            dsn=dsn,
-            release=f"zops@{__version__}",
-            server_name=socket.gethostname(),
-            default_integrations=False,  # they would change other libraries, and wait at the end
-            auto_enabling_integrations=False,
-            include_local_variables=False,  # events are among them
-            send_default_pii=False,
-            max_breadcrumbs=0,
-            traces_sample_rate=1.0,  # which calls are timed is decided here
-        )
+        # which calls are timed is decided here
+        sentry_sdk.init(**client_options(dsn), traces_sample_rate=1.0)
 
     def failed(self, event: Event, error: BaseException, *, is_last: bool) -> None:
         """An error, with one fingerprint for each worker and kind of exception."""
