@@ -150,8 +150,9 @@ class ImportJob(Protocol):
         """Let `change` see every row of `table` as the export has it, before it is written.
 
         It gives a row back, or None to leave the row out, which is a problem when others lead to
-        it. For stages that run before `realm-rows`. Raises `KeyError` for a table that exports do
-        not have.
+        it. For stages that run before `realm-rows`. It is called in another thread than the stage,
+        for one row at a time, while the database is busy with the rows before: it cannot ask it
+        anything. Raises `KeyError` for a table that exports do not have.
         """
         ...
 

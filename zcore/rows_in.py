@@ -7,9 +7,12 @@ values. What each column needs is chosen once a table, not once a row.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 
 import msgspec
 import sqlalchemy as sa
@@ -17,16 +20,28 @@ from sqlalchemy.exc import DBAPIError
 
 from zcore.errors import Failed
 from zcore.kept_numbers import highest_kept
+from zcore.made_ahead import made_ahead
 from zcore.schema.types import Json, UtcDateTime, moment_to_text, text_to_moment
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # naive on purpose: the arithmetic is in UTC
 CHUNK_BYTES = 1 << 16
 LINES_AT_ONCE = 200
+NUMBER_LINES_AT_ONCE = 10_000  # which are short
+MOST_CHUNKS_AHEAD = 4
 
 Value = object
 NOTHING: Mapping[str, object] = {}
 Row = Sequence[Value]
 Encoder = Callable[[Value], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """Rows of one table: `rows` have a value for each of `columns`."""
+
+    table: sa.Table
+    columns: Sequence[str]
+    rows: Iterable[Row]
 
 
 class Writer:
@@ -90,17 +105,41 @@ class Writer:
         named gets the database's default (an identity column: the next id). Raises what
         `Database.writer` translates when the database refuses a row.
         """
+        part = TableRows(table, columns, rows)
         if self.connection.dialect.name == "sqlite":
-            return self._insert_many(table, columns, rows, constants)
-        return self._copy(table, columns, rows, constants)
+            return self._insert_many(part, constants)
+        return self._send(self._statement(part, constants), _chunks(part, constants))
 
-    def _insert_many(
-        self,
-        table: sa.Table,
-        columns: Sequence[str],
-        rows: Iterable[Row],
-        constants: Mapping[str, Value],
-    ) -> int:
+    def copy_all(self, parts: Generator[TableRows, None, None]) -> Counter[str]:
+        """Write the rows of all `parts`, in their order; how many, by the name of the table.
+
+        On PostgreSQL they are made by a thread of their own, while the database takes in those
+        before: nothing that `parts` does may use the connection. Raises what making them raises,
+        and what `copy_in` does.
+        """
+        counts: Counter[str] = Counter()
+        if self.connection.dialect.name == "sqlite":
+            with closing(parts):
+                for part in parts:
+                    counts[part.table.name] += self._insert_many(part, NOTHING)
+            return counts
+        with made_ahead(self._chunks_of_all(parts), MOST_CHUNKS_AHEAD) as chunks:
+            for (name, statement), some in groupby(chunks, key=lambda chunk: chunk[0]):
+                counts[name] += self._send(statement, (text for _, text in some))
+        return counts
+
+    def _chunks_of_all(
+        self, parts: Generator[TableRows, None, None]
+    ) -> Generator[tuple[tuple[str, str], str], None, None]:
+        """The text of all parts, in chunks, each with its table and the statement it goes with."""
+        with closing(parts):
+            for part in parts:
+                place = part.table.name, self._statement(part, NOTHING)
+                for chunk in _chunks(part, NOTHING):
+                    yield place, chunk
+
+    def _insert_many(self, part: TableRows, constants: Mapping[str, Value]) -> int:
+        table, columns, rows = part.table, part.columns, part.rows
         encoders = [_sqlite_encoder(table.c[name]) for name in columns]
         if constants:
             fixed = [
@@ -122,25 +161,15 @@ class Writer:
             cursor.close()
         return cursor.rowcount
 
-    def _copy(
-        self,
-        table: sa.Table,
-        columns: Sequence[str],
-        rows: Iterable[Row],
-        constants: Mapping[str, Value],
-    ) -> int:
-        encoders = [_postgres_encoder(table.c[name]) for name in columns]
-        fixed = [_constant(_postgres_encoder(table.c[name]), constants[name]) for name in constants]
+    def _statement(self, part: TableRows, constants: Mapping[str, Value]) -> str:
         quote = self.connection.dialect.identifier_preparer.quote
-        names = ", ".join(map(quote, [*columns, *constants]))
-        statement = f"COPY {quote(table.name)} ({names}) FROM STDIN"
+        names = ", ".join(map(quote, [*part.columns, *constants]))
+        return f"COPY {quote(part.table.name)} ({names}) FROM STDIN"
+
+    def _send(self, statement: str, chunks: Iterator[str]) -> int:
         cursor = self.connection.connection.cursor()
         driver_error = self.connection.dialect.loaded_dbapi.Error
-        if _are_numbers(table.c[name] for name in columns):
-            lines = _number_lines(rows, len(columns), fixed)
-        else:
-            lines = _lines(_encoded(rows, encoders), len(columns), fixed)
-        source = _TextSource(lines)
+        source = _TextSource(chunks)
         try:
             cursor.copy_expert(statement, source, size=CHUNK_BYTES)
         except driver_error as error:
@@ -152,30 +181,41 @@ class Writer:
         return cursor.rowcount
 
 
-class _TextSource:
-    """What COPY reads from: lines joined to chunks, so that the driver asks rarely.
+def _chunks(part: TableRows, constants: Mapping[str, Value]) -> Iterator[str]:
+    """The rows as lines of COPY, joined to chunks, so that the driver asks rarely."""
+    columns = part.table.c
+    fixed = [_constant(_postgres_encoder(columns[name]), constants[name]) for name in constants]
+    if _are_numbers(columns[name] for name in part.columns):
+        lines, most = _number_lines(part.rows, len(part.columns), fixed), NUMBER_LINES_AT_ONCE
+    else:
+        encoders = [_postgres_encoder(columns[name]) for name in part.columns]
+        rows = _encoded(part.rows, encoders)
+        lines, most = _lines(rows, len(part.columns), fixed), LINES_AT_ONCE
+    while chunk := "".join(islice(lines, most)):
+        yield chunk
 
-    What making the lines raised is kept: the driver only says that the reading failed.
+
+class _TextSource:
+    """What COPY reads from.
+
+    What making the chunks raised is kept: the driver only says that the reading failed.
     """
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self.lines = lines
-        self._error: Exception | None = None
+    def __init__(self, chunks: Iterator[str]) -> None:
+        self._chunks = chunks
+        self._error: BaseException | None = None
 
     def read(self, _size: int = -1) -> bytes:
         try:
-            return self._chunk().encode()
-        except Exception as error:
+            return next(self._chunks, "").encode()
+        except BaseException as error:
             self._error = error
             raise
 
-    def take_error(self) -> Exception | None:
-        """What making the lines raised."""
+    def take_error(self) -> BaseException | None:
+        """What making the chunks raised."""
         error, self._error = self._error, None
         return error
-
-    def _chunk(self) -> str:
-        return "".join(islice(self.lines, LINES_AT_ONCE))
 
 
 def timestamp_text(seconds: float) -> str:

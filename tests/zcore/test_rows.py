@@ -16,12 +16,14 @@ from sqlalchemy.exc import DBAPIError
 
 from zcore.database import Database
 from zcore.errors import Failed, Refused, ZopsError
+from zcore.made_ahead import AHEAD
+from zcore.rows_in import TableRows
 from zcore.schema import tables
 from zcore.schema.columns import big_id
 from zcore.schema.types import GuidText, Json, UtcDateTime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from zcore.rows_in import Row
     from zcore.testing.postgres import PostgresServer
@@ -333,6 +335,69 @@ def test_foreign_keys_are_looked_at_when_all_is_there(either: Database) -> None:
         attempt()
     assert reached == [1]
     assert caught.value.code == "integrity"
+
+
+# --- rows of several tables, made ahead
+
+
+def copy_all(database: Database, parts: Generator[TableRows, None, None]) -> dict[str, int]:
+    with database.writer() as writer:
+        return dict(writer.copy_all(parts))
+
+
+def parts_of(*rows: Iterable[Row], last: BaseException | None = None) -> Generator[TableRows]:
+    for number, some in enumerate(rows):
+        if number % 2:
+            yield TableRows(CLIENTS, ["name"], some)
+        else:
+            yield TableRows(SAMPLES, ["Text"], some)
+    if last is not None:
+        raise last
+
+
+def test_rows_of_several_tables_are_counted_by_table(either: Database) -> None:
+    many = [(f"{number}\t" + "x" * 1000,) for number in range(3000)]
+    some = [("one client",), ("another",)]
+    assert (
+        copy_all(either, parts_of(many, some, [("more",)], [], [("last",)]))
+        == {
+            SAMPLES.name: 3002,
+            CLIENTS.name: 2,
+        }
+        or either.dialect == "sqlite"
+    )
+    assert stored(either, "Text") == [text for (text,) in many] + ["more", "last"]
+
+
+@pytest.mark.parametrize("good", [0, 3, 3000])
+def test_an_error_in_any_of_the_tables_is_the_one_shown(either: Database, good: int) -> None:
+    error = Mine("in the rows")
+    with pytest.raises(Mine) as caught:
+        copy_all(either, parts_of([("a",)], [("b",)], rows_that_end_with(error, good)))
+    assert caught.value is error
+    error = Mine("between the tables")
+    with pytest.raises(Mine) as caught:
+        copy_all(either, parts_of(((f"{one}",) for one in range(good)), last=error))
+    assert caught.value is error
+    assert count(either) == 0
+
+
+def test_what_makes_rows_ends_when_the_database_refuses_one(either: Database) -> None:
+    ended = []
+
+    def parts() -> Generator[TableRows, None, None]:
+        try:
+            while True:
+                yield TableRows(SAMPLES, ["id", "Text"], [(7, "the same number")])
+                yield TableRows(CLIENTS, ["name"], [(f"client {len(ended)}",)])
+        finally:
+            ended.append("the tables")
+
+    with pytest.raises(Failed) as caught:
+        copy_all(either, parts())
+    assert caught.value.code == "integrity"
+    assert ended == ["the tables"]
+    assert not [one for one in threading.enumerate() if one.name == AHEAD]
 
 
 # --- ids reserved

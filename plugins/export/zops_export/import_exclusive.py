@@ -27,6 +27,7 @@ LOCK_NOT_AVAILABLE = "55P03"  # an SQLSTATE
 LOOKS = 10
 SECONDS_BETWEEN_LOOKS = 0.1
 MOST_SHOWN = 5
+WORK_MEMORY = "256MB"  # in which an index of millions of rows is sorted; a server's usual is 64 MB
 AS_IT_IS = {"no_parameters": True}  # a percent sign in a definition is one
 
 OTHERS = sa.text(
@@ -35,6 +36,11 @@ OTHERS = sa.text(
     " AND pid <> pg_backend_pid() AND NOT pid = ANY(:ours)"
     " UNION ALL SELECT 'the prepared transaction ' || gid"
     " FROM pg_prepared_xacts WHERE database = current_database() ORDER BY 1"
+)
+
+MORE_MEMORY = sa.text(
+    "SELECT set_config('maintenance_work_mem', :size, true)"
+    " WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes(:size)"
 )
 
 OF_OTHERS = sa.text(
@@ -109,6 +115,7 @@ def tables_for_us_alone(database: Database, connection: sa.Connection) -> Iterat
     # Checks that wait for the commit are in the way of changing the tables.
     connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
     connection.exec_driver_sql("SET LOCAL default_tablespace = ''")
+    connection.execute(MORE_MEMORY, {"size": WORK_MEMORY})
     for part in reversed(parts):
         connection.exec_driver_sql(part.make, execution_options=AS_IT_IS)
     connection.exec_driver_sql("SET CONSTRAINTS ALL DEFERRED")

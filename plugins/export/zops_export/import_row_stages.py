@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from zcore import Finding
 from zcore.organizations.audit import AuditEntry, role_counts, write_audit_entries
 from zcore.organizations.codes import AuditEvent
+from zcore.rows_in import TableRows
 from zcore.schema import tables
 from zcore.schema.facts import ExtraKey, references, table_facts
 from zops_export.completing import complete, make_groups
@@ -56,9 +57,7 @@ def load_realm(job: ImportJob) -> dict[str, int]:
     job.upload_paths = new_upload_paths(job.index, job.source.names, job.new_upload_key)
     _report_lost_uploads(job)
     changes = _changes(job)
-    for name in DATA_FILES:
-        if name in job.source.names:
-            _load_file(job, name, changes)
+    _load(job, [name for name in DATA_FILES if name in job.source.names], changes)
     job.refuse_if_problems()
     return {"rows": sum(job.written.values())}
 
@@ -67,31 +66,33 @@ def load_messages(job: ImportJob) -> dict[str, int]:
     """The message files, with their user messages, and the links to attachments."""
     changes = _changes(job)
     with indexes_last(job.writer.connection, job.index.counts):
-        for name in job.source.message_files:
-            _load_file(job, name, changes)
+        _load(job, job.source.message_files, changes)
         job.refuse_if_problems()
     _link_attachments(job)
     return {"rows": job.written["zerver_message"] + job.written["zerver_usermessage"]}
 
 
-def _load_file(job: ImportJob, name: str, changes: Mapping[str, Change]) -> None:
+def _load(job: ImportJob, files: Iterable[str], changes: Mapping[str, Change]) -> None:
+    parts = (part for name in files for part in _parts(job, name, changes))
+    for table, count in job.writer.copy_all(parts).items():
+        job.written[table] += count
+
+
+def _parts(
+    job: ImportJob, name: str, changes: Mapping[str, Change]
+) -> Generator[TableRows, None, None]:
+    """The rows of a file, table by table, as they go into the database."""
     with job.source.open(name) as stream:
         found = job.looked.adapting.adapted(read_blocks(stream, name, SECOND_READING))
-        for key, parts in groupby(found, key=lambda block: block.table):
+        for key, blocks in groupby(found, key=lambda block: block.table):
             job.may_go_on()
             table = table_of_key().get(key)
             if table is None or key in NOT_LOADED or not table_facts(table).imported:
                 continue
             change = job.rewrites.before(table.name, changes.get(table.name))
-            _load_table(job, table, parts, change)
-
-
-def _load_table(
-    job: ImportJob, table: sa.Table, parts: Iterable[Rows | TypedRows], change: Change | None
-) -> None:
-    converter = make_converter(job, table)
-    rows = chain.from_iterable(_usable_rows(job, converter, part, change) for part in parts)
-    job.written[table.name] += job.writer.copy_in(table, converter.columns, rows)
+            converter = make_converter(job, table)
+            rows = (_usable_rows(job, converter, block, change) for block in blocks)
+            yield TableRows(table, converter.columns, chain.from_iterable(rows))
 
 
 def _usable_rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from pathlib import Path
@@ -109,17 +110,20 @@ def _run_stages(job: ImportJob, graph: StageGraph, entry: Entry, *, again: bool)
     journal, label = ImportJournal(context.database), f"importing {entry.subdomain!r}"
     stores = resumed(context.files, entry.realm_id) if again else nullcontext(context.files)
     stopping = context.stop.calling(context.database.cancel)
-    with stopping, context.database.writer() as writer, _alone(job, writer):
-        journal.claim(writer.connection, entry)
-        if job.options.destroy is not None:
-            check = context.stop.check
-            job.destroyed = empty_database(writer.connection, job.options.destroy, check)
-            crash_point("import-emptied")
-        job.findings.extend(require_known_schema(writer.connection))
-        with stores as files, stage_progress(context.console, label, graph) as job.progress:
-            job.begin(writer, files)
-            run(graph, job, MemoryJournal(), context.plugins, job.progress)
-        settle_files(context.files, entry.realm_id)
+    with stopping, context.database.writer() as writer, ThreadPoolExecutor(1) as beside:
+        with _alone(job, writer):
+            journal.claim(writer.connection, entry)
+            if job.options.destroy is not None:
+                check = context.stop.check
+                job.destroyed = empty_database(writer.connection, job.options.destroy, check)
+                crash_point("import-emptied")
+            job.findings.extend(require_known_schema(writer.connection))
+            with stores as files, stage_progress(context.console, label, graph) as job.progress:
+                job.begin(writer, files)
+                run(graph, job, MemoryJournal(), context.plugins, job.progress)
+            # The disk is busy with files while the database makes its indexes again.
+            settled = beside.submit(settle_files, context.files, entry.realm_id)
+        settled.result()
         job.may_go_on()
         journal.complete(writer.connection, entry)
         crash_point("import-before-commit")
