@@ -95,7 +95,8 @@ class FileStore(Protocol):
 
     What else goes wrong is an error of `zcore.errors` that names the store and the reason:
     `Unreadable` where it is about one file alone. A store may be used by several threads. One that
-    gets a file and what is known of it with one request can have a method `fetch(key) -> Fetched`.
+    gets a file and what is known of it with one request can have a method `fetch(key) -> Fetched`;
+    one in which a process that was killed leaves parts of files, `drop_unfinished(prefix)`.
     """
 
     def open(self, key: str) -> BinaryIO:
@@ -132,6 +133,16 @@ def fetch(store: FileStore, key: str) -> Fetched:
     if stored is None:
         raise FileNotFoundError(key)
     return Fetched(stored, store.open(key))
+
+
+def drop_unfinished(store: FileStore, prefix: str) -> None:
+    """Delete what a killed process left of files below the folder `prefix`: nobody may write there.
+
+    Raises what the store raises.
+    """
+    own: Callable[[str], None] | None = getattr(store, "drop_unfinished", None)
+    if own is not None:
+        own(prefix)
 
 
 class LocalStore:
@@ -208,6 +219,13 @@ class LocalStore:
         except OSError as error:
             raise Failed(f"cannot delete {path}: {error.strerror}") from error
         self.remove_empty_folders()
+
+    def drop_unfinished(self, prefix: str) -> None:
+        """See `zcore.files.drop_unfinished`."""
+        for path in list(self._path(prefix).rglob("*")):
+            if PARTIAL.fullmatch(path.name):
+                with _explained("delete", path):
+                    path.unlink(missing_ok=True)
 
     def settle(self, prefix: str) -> None:
         """Have the disk take every file below the folder `prefix`, and their names."""

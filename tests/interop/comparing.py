@@ -67,6 +67,7 @@ IGNORED_EVENTS = {
 
 TYPED = {
     "zerver_message.content",
+    "zerver_realm.description",
     "zerver_savedsnippet.content",
     "zerver_scheduledmessage.content",
     "zerver_stream.description",

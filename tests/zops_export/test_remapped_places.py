@@ -128,6 +128,12 @@ PLACES: dict[str, tuple[str, JsonRow, str, object]] = {
         "content",
         "[f](/user_uploads/52/01/token/other.txt) /user_uploads/2/ef/token/no.txt",
     ),
+    "the organization's description": (
+        "zerver_realm",
+        {"description": "[f](/user_uploads/2/ef/token/other.txt) #narrow/channel/10-x"},
+        "description",
+        "[f](/user_uploads/52/01/token/other.txt) #narrow/channel/2010-x",
+    ),
     "a channel's description": (
         "zerver_stream",
         {"description": "ask @**Olga|10**"},

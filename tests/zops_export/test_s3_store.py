@@ -175,6 +175,18 @@ def test_a_stream_that_breaks_leaves_nothing(
     assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=s3.uploads)
 
 
+def test_parts_that_a_killed_process_left_are_deleted(store: S3Store, s3: S3Buckets) -> None:
+    put(store, "2/a")
+    for key in ("2/ab/x", "2/y", "22/z"):
+        s3.client.create_multipart_upload(Bucket=s3.uploads, Key=key)
+    store.drop_unfinished("2")
+    (left,) = s3.client.list_multipart_uploads(Bucket=s3.uploads)["Uploads"]
+    assert left["Key"] == "22/z"
+    store.delete("22")
+    assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=s3.uploads)
+    assert s3.keys(s3.uploads) == ["2/a"]
+
+
 def test_a_key_that_names_nothing_inside_is_refused(store: S3Store, s3: S3Buckets) -> None:
     put(store, "a/b")
     for use in (

@@ -80,6 +80,14 @@ def texts() -> TextRewriter:
             '<img alt=":x:" class="emoji" src="/user_avatars/2/emoji/images/7.png" title="x">',
             '<img alt=":x:" class="emoji" src="/user_avatars/52/emoji/images/7.png" title="x">',
         ),
+        (  # of a server that keeps its files in S3
+            '<img alt=":x:" class="emoji" src="https://b.s3.test/2/emoji/images/7.png" title="x">',
+            '<img alt=":x:" class="emoji" src="/user_avatars/52/emoji/images/7.png" title="x">',
+        ),
+        (
+            '<img class="emoji" src="http://s3.test:9000/a/2/emoji/images/still/7.png">',
+            '<img class="emoji" src="/user_avatars/52/emoji/images/still/7.png">',
+        ),
         (
             '<span class="user-mention" data-user-id="1">a</span>'
             '<span class="user-mention" data-user-id="2">b</span>',
@@ -123,6 +131,11 @@ UNCHANGED_HTML = [
     '<a href="//zulip.example.test/#narrow/near/78">there</a>',
     '<img src="https://zulip.example.test/user_avatars/2/emoji/images/7.png">',
     '<a href="https://x.test/?to=/user_avatars/2/emoji/images/7.png">',
+    '<img src="https://b.s3.test/2/emoji/images/7.png">',
+    '<img class="emojis" src="https://b.s3.test/2/emoji/images/7.png">',
+    '<img class="emoji" src="https://b.s3.test/400/emoji/images/7.png">',
+    '<img class="emoji" src="https://x.test/?to=/2/emoji/images/7.png">',
+    f'<img class="emoji" src="https://b.s3.test/{HUGE}/emoji/images/7.png">',
     # names that begin like ids, or hold them
     '<a href="/#narrow/topic/channel.2F5">',
     '<a href="/#narrow/channel/general/topic/5">',
@@ -291,3 +304,7 @@ def test_the_address_of_an_emoji(texts: TextRewriter) -> None:
         "/user_avatars/52/emoji/images/7.png"
     )
     assert texts.emoji_path("/user_avatars/x/emoji") == "/user_avatars/x/emoji"
+    of_bucket = "https://b.s3.test/2/emoji/images/still/7.png"
+    assert texts.emoji_path(of_bucket) == "/user_avatars/52/emoji/images/still/7.png"
+    unknown = "https://b.s3.test/400/emoji/images/7.png"
+    assert texts.emoji_path(unknown) == unknown

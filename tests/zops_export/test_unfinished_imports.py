@@ -6,12 +6,17 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine.default import DefaultDialect
 
 from tests.zops_export.test_interruptions import Held
+from zcore.schema.files import zerver_imageattachment
+from zcore.schema.messages import zerver_message
 from zcore.testing.in_process import ZopsInProcess
+from zops_export import file_storing
 from zops_export.import_journal import ImportJournal
 from zops_export.number_ranges import as_text, from_text
+from zops_export.ordered_work import OrderedWork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +62,7 @@ def test_what_was_not_finished_is_named(place: Place, light: Path) -> None:
 
 
 def test_files_that_are_there_are_kept(place: Place, light: Path, tmp_path: Path) -> None:
-    """But for one that was damaged, and one that nobody knows."""
+    """But for one that was damaged, one that nobody knows, and the beginning of one."""
     zops, here = place
     kill(zops, light)
     folder = tmp_path / "uploads" / "files"
@@ -65,13 +70,30 @@ def test_files_that_are_there_are_kept(place: Place, light: Path, tmp_path: Path
     damaged = min(before)
     content = damaged.read_bytes()
     damaged.write_bytes(content[:-1] + b"!")
-    stray = damaged.with_name("stray")
-    stray.touch()
+    for stray in ("stray", f".{16 * 'a'}.partial"):
+        damaged.with_name(stray).touch()
     here("import", "acme", "--resume")
     after = {path: path.stat().st_ino for path in folder.rglob("*") if path.is_file()}
     assert after.keys() == before.keys()
     assert [path for path in before if before[path] != after[path]] == [damaged]
     assert damaged.read_bytes() == content
+
+
+def test_it_stores_as_many_files_at_once_as_suit_the_store(
+    place: Place, light: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zops, here = place
+    kill(zops, light)
+    asked: list[int] = []
+
+    class Counted(OrderedWork[Any, Any]):
+        def __init__(self, work: Any, threads: int, *rest: Any) -> None:
+            asked.append(threads)
+            super().__init__(work, threads, *rest)
+
+    monkeypatch.setattr(file_storing, "OrderedWork", Counted)
+    here("import", "acme", "--resume")
+    assert asked == [file_storing.INTO_A_FOLDER]
 
 
 def test_it_goes_on_with_an_export_that_was_moved(
@@ -120,6 +142,25 @@ def test_what_was_complete_is_not_taken_back(place: Place, light: Path) -> None:
     assert error_of(done)[0] == "import-complete"
     here("import", "acme", "--resume")
     here("import", "acme", "--resume", exit_code=3)
+
+
+def test_what_was_complete_is_told_all_the_same(
+    zops: Zops, database: Database, light: Path, tmp_path: Path
+) -> None:
+    places = {"ZOPS_UPLOADS": str(tmp_path / "uploads"), "ZOPS_AVATAR_SALT": "a-salt"}
+    zops.on(database).environment |= places | {"ZOPS_BROKER": "embedded"}
+    here = ZopsInProcess(tmp_path, zops.environment)
+    kill(zops, light, "import-committed")
+    assert here("--json", "queue", "peek", "thumbnail", check=False).json().get("events", []) == []
+    here("import", "acme", "--resume")
+    with database.read() as connection:
+        images = set(connection.scalars(sa.select(zerver_imageattachment.c.id)))
+        if database.dialect == "postgresql":
+            estimate = "SELECT reltuples FROM pg_class WHERE relname = 'zerver_message'"
+            messages = sa.select(sa.func.count()).select_from(zerver_message)
+            assert connection.exec_driver_sql(estimate).scalar() == connection.scalar(messages)
+    asked = here("--json", "queue", "peek", "thumbnail").json()["events"]
+    assert {event["event"]["id"] for event in asked} == images
 
 
 def test_its_files_are_elsewhere(place: Place, light: Path, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ class FileStoring:
         self._metadata = metadata
         self._work: OrderedWork[tuple[Place, BinaryIO], Stored] = OrderedWork(
             lambda task: self._store_held(*task),
-            job.options.processes or _at_once(job.files.uploads),
+            # as the server's own store is: a second run's are wrapped
+            job.options.processes or _at_once(job.context.files.uploads),
             job.may_go_on,
             SECONDS_TO_ARRIVE,
         )

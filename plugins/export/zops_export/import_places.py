@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from zcore.files import COPY_BYTES, FileStores, LocalStore, Unreadable, fetch, scheme_of
+from zcore.files import (
+    COPY_BYTES,
+    FileStores,
+    LocalStore,
+    Unreadable,
+    drop_unfinished,
+    fetch,
+    scheme_of,
+)
 from zcore.identifiers import UPLOAD_TOKEN_BYTES
 
 if TYPE_CHECKING:
@@ -80,6 +88,7 @@ class ResumedStore:
 
     def __init__(self, store: FileStore, prefix: str) -> None:
         self._store = store
+        self._prefix = prefix
         self._left = {file.key for file in store.list(prefix)}
 
     def open(self, key: str) -> BinaryIO:
@@ -107,7 +116,8 @@ class ResumedStore:
         return size
 
     def drop_rest(self) -> None:
-        """Delete what the earlier run left and this one did not put."""
+        """Delete what the earlier run left and this one did not put, parts of files too."""
+        drop_unfinished(self._store, self._prefix)
         for key in sorted(self._left):
             self._store.delete(key)
 

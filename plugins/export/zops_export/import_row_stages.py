@@ -144,9 +144,11 @@ def _changes(job: ImportJob) -> dict[str, Change]:
     uploads = {} if like_server else job.upload_paths
     uuid_is_taken = _uuid_is_taken(job)  # asked before the rows flow: the connection is busy then
     bots = frozenset(int(str(bot["id"])) for bot in job.index.bots)
+    typed = changes_of_texts(texts, uploads)
+    describe = typed.pop("zerver_realm")
     return {
         "zerver_realm": lambda row: change_realm(
-            row,
+            describe(row),
             string_id=job.options.subdomain,
             name=_name(job),
             uuid_is_taken=uuid_is_taken,
@@ -160,7 +162,7 @@ def _changes(job: ImportJob) -> dict[str, Change]:
         "zerver_scheduledmessage": MessageChange(
             texts, _paths_by_row(job, "scheduled_messages"), uploads
         ),
-        **changes_of_texts(texts, uploads),
+        **typed,
         **({"zerver_namedusergroup": job.creators.take} if like_server else {}),
         "zerver_attachment": attachment_change(job.upload_paths),
         "analytics_usercount": not_of_system_bots(bots),

@@ -48,7 +48,7 @@ def write_and_finish(job: ImportJob, graph: StageGraph, earlier: Entry | None = 
     """
     entry = earlier or written_down(job)
     write(job, graph, entry, again=earlier is not None)
-    tell_services(job.context, job)
+    tell_services(job.context, job.realm_id, job.written)
     job.findings.extend(finish(job.context, entry, job.destroyed))
 
 

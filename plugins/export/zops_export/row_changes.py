@@ -123,12 +123,13 @@ class TextChange:
 # Texts with links and mentions, besides those of messages: by table, under which key
 TYPED = {
     "zerver_customprofilefieldvalue": "value",
+    "zerver_realm": "description",
     "zerver_savedsnippet": "content",
     "zerver_stream": "description",
 }
 
 
-def changes_of_texts(texts: TextRewriter, uploads: Mapping[str, str]) -> dict[str, Change]:
+def changes_of_texts(texts: TextRewriter, uploads: Mapping[str, str]) -> dict[str, TextChange]:
     """By table: what puts new ids, and the new paths of `uploads`, into what users typed."""
     return {
         name: TextChange(texts, uploads, key, getattr(tables[name].c[key].type, "length", None))

@@ -7,6 +7,7 @@ Keys are those of a Zulip server: of an upload its `path_id`, of the others the 
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from boto3.s3.transfer import TransferConfig
@@ -138,6 +139,7 @@ class S3Store:
         """See `FileStore.delete`. What cannot be deleted does not keep the rest."""
         key = plain_key(prefix)
         kept: list[dict[str, str]] = []
+        self.drop_unfinished(key)
         with explained(self._client, self._failure("delete", key)):
             for page in self._pages(key):
                 kept += self._delete([found["Key"] for found in page])
@@ -147,6 +149,18 @@ class S3Store:
             failure = self._failure("delete", first.get("Key"))
             more = f" (and {len(kept) - 1:,} more)" if len(kept) > 1 else ""
             raise Unreachable(f"{failure}{more}: {first.get('Code')}: {first.get('Message')}")
+
+    def drop_unfinished(self, prefix: str) -> None:
+        """See `zcore.files.drop_unfinished`. Parts that the store does not show to us stay."""
+        key = plain_key(prefix)
+        sought = {"Bucket": self.bucket, "Prefix": f"{key}/"}
+        with suppress(Unreachable), explained(self._client, self._failure("delete", key)):
+            paginator = self._client.get_paginator("list_multipart_uploads")
+            for page in paginator.paginate(**sought):
+                for found in page.get("Uploads", ()):
+                    self._client.abort_multipart_upload(
+                        Bucket=self.bucket, Key=found["Key"], UploadId=found["UploadId"]
+                    )
 
     def _delete(self, keys: Sequence[str]) -> Sequence[dict[str, str]]:
         """Delete up to `PAGE` objects; what the store says of those that it kept."""

@@ -30,6 +30,13 @@ PEOPLE_IN_LINK = re.compile(
 )
 EMOJI_IN_LINK = re.compile(r'(="/user_avatars/)([0-9]+)(/emoji/)')
 EMOJI_PATH = re.compile(r"(/user_avatars/)([0-9]+)(/emoji/)")
+# A server that keeps its files in S3 shows emoji at the address of the bucket, and nothing else
+# that a message shows has their class. Below its own address every server finds them.
+EMOJI_CLASS = re.compile(r'\sclass="(?:[^"]*\s)?emoji[\s"]')
+EMOJI_OF_BUCKET = re.compile(
+    r"(?<![^\"])https?://[^\s\"?#]+?/([0-9]+)(/emoji/images/(?:still/)?[^\s\"/?#]+)(?![^\"])"
+)
+EMOJI_FOLDER = "/emoji/images/"
 MENTION_WITH_ID = re.compile(r"(@_?\*\*[^*|\n]+\|)([0-9]+)(\*\*)")
 MESSAGE_MENTION = re.compile(r"(#\*\*[^*>\n]+>[^*\n]*@)([0-9]+)(\*\*)")
 UPLOADS_PATH = "user_uploads/"
@@ -57,7 +64,7 @@ class TextRewriter:
 
     def html(self, text: str) -> str:
         """Rendered HTML: ids in attributes, and in links."""
-        if "data-" in text or "#narrow/" in text or "/user_avatars/" in text:
+        if "data-" in text or "#narrow/" in text or "/emoji/" in text:
             return TAG.sub(self._tag, text)
         return text
 
@@ -72,16 +79,25 @@ class TextRewriter:
 
     def emoji_path(self, path: str) -> str:
         """The address of a custom emoji's picture."""
+        if path.startswith("http"):
+            return EMOJI_OF_BUCKET.sub(self._own_emoji, path)
         return EMOJI_PATH.sub(self._middle(self._realms), path, count=1)
 
     def _tag(self, match: re.Match[str]) -> str:
         tag = ATTRIBUTE.sub(self._attribute, match.group())
         if "/user_avatars/" in tag:
             tag = EMOJI_IN_LINK.sub(self._middle(self._realms), tag)
+        if EMOJI_FOLDER in tag and EMOJI_CLASS.search(tag):
+            tag = EMOJI_OF_BUCKET.sub(self._own_emoji, tag)
         tag = self._links(tag)
         if tag != match.group():
             self.rewritten[_kind_of(tag)] += 1
         return tag
+
+    def _own_emoji(self, match: re.Match[str]) -> str:
+        """The address on this server of an emoji in the bucket of the other one."""
+        realm = self._realms.get(int(match.group(1))) if len(match.group(1)) <= LONGEST_ID else None
+        return match.group() if realm is None else f"/user_avatars/{realm}{match.group(2)}"
 
     def _attribute(self, match: re.Match[str]) -> str:
         name, ident = match.groups()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zcore import Context, Finding, Refused, Result
 from zcore.crash_points import crash_point
+from zops_export.after_import import tell_services
 from zops_export.import_job import ImportOptions
 from zops_export.import_journal import (
     Entry,
@@ -37,6 +38,7 @@ def resume_import(
     _require_same_place(context, entry)
     entry = ImportJournal(context.database).take_over(subdomain, this_process())
     if entry.is_complete:
+        tell_services(context, entry.realm_id)
         return _was_complete(entry, finish(context, entry))
     moved = {} if path is None else {"path": str(path)}
     asked = {**entry.asked, **changed, **moved}
