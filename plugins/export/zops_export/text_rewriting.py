@@ -28,6 +28,16 @@ MESSAGE_IN_LINK = re.compile(r"(/-?(?:near|with|id)/)([0-9]+)")
 PEOPLE_IN_LINK = re.compile(
     r"(/-?(?:dm|pm-with|sender|dm-including|group-pm-with)/)([0-9]+(?:,[0-9]+)*)(?=-|/|$)"
 )
+# What opens over the messages: a channel's settings, a person, a group
+OWN_PAGE = re.compile(r"#(channels|streams|user|groups)/([0-9]+)(?=[/\s)\"'\]<>]|$)")
+BEFORE_OWN_PAGE = re.compile(r"(?:^|[\s(\"'\[<])/?$")
+PAGE_TABLES = {
+    "channels": "zerver_stream",
+    "streams": "zerver_stream",
+    "user": "zerver_userprofile",
+    "groups": "zerver_usergroup",
+}
+AVATAR_IN_LINK = re.compile(r'(\ssrc="/avatar/)([0-9]+)(?=[/?"])')
 EMOJI_IN_LINK = re.compile(r'(="/user_avatars/)([0-9]+)(/emoji/)')
 EMOJI_PATH = re.compile(r"(/user_avatars/)([0-9]+)(/emoji/)")
 # A server that keeps its files in S3 shows emoji at the address of the bucket, and nothing else
@@ -37,7 +47,7 @@ EMOJI_OF_BUCKET = re.compile(
     r"(?<![^\"])https?://[^\s\"?#]+?/([0-9]+)(/emoji/images/(?:still/)?[^\s\"/?#]+)(?![^\"])"
 )
 EMOJI_FOLDER = "/emoji/images/"
-MENTION_WITH_ID = re.compile(r"(@_?\*\*[^*|\n]+\|)([0-9]+)(\*\*)")
+MENTION_WITH_ID = re.compile(r"(@_?\*\*[^*\n]*\|)([0-9]+)(\*\*)")  # the name may be missing
 MESSAGE_MENTION = re.compile(r"(#\*\*[^*>\n]+>[^*\n]*@)([0-9]+)(\*\*)")
 UPLOADS_PATH = "user_uploads/"
 UPLOAD = re.compile(rf"(?<={UPLOADS_PATH})(thumbnail/|download/)?([^\s\"'()<>\[\]?#]+)")
@@ -60,11 +70,12 @@ class TextRewriter:
         self._channels = ids["zerver_stream"]
         self._messages = ids["zerver_message"]
         self._realms = ids["zerver_realm"]
+        self._by_page = {name: ids[table] for name, table in PAGE_TABLES.items()}
         self._by_attribute = {name: ids[table] for name, table in ATTRIBUTE_TABLES.items()}
 
     def html(self, text: str) -> str:
         """Rendered HTML: ids in attributes, and in links."""
-        if "data-" in text or "#narrow/" in text or "/emoji/" in text:
+        if "data-" in text or "#" in text or "/emoji/" in text or "/avatar/" in text:
             return TAG.sub(self._tag, text)
         return text
 
@@ -87,6 +98,8 @@ class TextRewriter:
         tag = ATTRIBUTE.sub(self._attribute, match.group())
         if "/user_avatars/" in tag:
             tag = EMOJI_IN_LINK.sub(self._middle(self._realms), tag)
+        if "/avatar/" in tag:
+            tag = AVATAR_IN_LINK.sub(self._second(self._users), tag)
         if EMOJI_FOLDER in tag and EMOJI_CLASS.search(tag):
             tag = EMOJI_OF_BUCKET.sub(self._own_emoji, tag)
         tag = self._links(tag)
@@ -104,7 +117,18 @@ class TextRewriter:
         return f'{name}="{_new(self._by_attribute[name], ident)}"'
 
     def _links(self, text: str) -> str:
-        return OWN_LINK.sub(self._link, text) if "#narrow/" in text else text
+        if "#" not in text:
+            return text
+        if "#narrow/" in text:
+            text = OWN_LINK.sub(self._link, text)
+        return OWN_PAGE.sub(self._page, text)
+
+    def _page(self, match: re.Match[str]) -> str:
+        before = match.string[max(match.start() - 2, 0) : match.start()]
+        if not BEFORE_OWN_PAGE.search(before):
+            return match.group()
+        page, ident = match.groups()
+        return f"#{page}/{_new(self._by_page[page], ident)}"
 
     def _link(self, match: re.Match[str]) -> str:
         link = CHANNEL_IN_LINK.sub(self._second(self._channels), match.group(2))
@@ -125,7 +149,7 @@ class TextRewriter:
 
 
 def _kind_of(tag: str) -> str:
-    if "#narrow/" in tag:
+    if tag.startswith("<a"):
         return "links"
     return "emoji" if "/user_avatars/" in tag else "mentions"
 
