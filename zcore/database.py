@@ -138,11 +138,11 @@ class Database:
             return connection.execute(found).first() is not None
 
     @contextmanager
-    def begin(self, *, patience: float = LOCK_TIMEOUT_SECONDS) -> Iterator[sa.Connection]:
+    def begin(self, *, patience: float | None = None) -> Iterator[sa.Connection]:
         """One write transaction: committed at the end, rolled back on an exception.
 
         Foreign keys are checked at commit. On SQLite the write lock is taken at once; `patience`
-        is for how many seconds it is waited for.
+        is for how many seconds it is waited for (None: for `LOCK_TIMEOUT_SECONDS`).
         """
         with (
             translated(self),
@@ -263,9 +263,9 @@ def _outside_of_transactions(connection: sa.Connection, statement: str) -> None:
 
 
 @contextmanager
-def _waiting(connection: sa.Connection, patience: float) -> Iterator[None]:
-    """On SQLite, wait for locks no longer than so many seconds."""
-    if connection.dialect.name != "sqlite" or patience == LOCK_TIMEOUT_SECONDS:
+def _waiting(connection: sa.Connection, patience: float | None) -> Iterator[None]:
+    """On SQLite, wait for locks no longer than so many seconds; None is as long as usual."""
+    if connection.dialect.name != "sqlite" or patience is None:
         yield
         return
     _outside_of_transactions(connection, f"PRAGMA busy_timeout = {int(patience * 1000)}")
