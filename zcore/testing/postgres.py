@@ -43,12 +43,19 @@ FAST = (
     "shared_buffers=64MB",
 )
 
+# How to copy a database. By way of the log, as is usual since 15, a server is spared a checkpoint;
+# without fsync that is nothing, and copying files takes a fifth of the time.
+FILE_COPY = psycopg2.sql.SQL(" STRATEGY FILE_COPY")
+FIRST_WITH_STRATEGIES = 15
+
 
 class PostgresServer:
     """A server on which databases can be made and dropped.
 
     `url` is that of its maintenance database, with the password.
     """
+
+    strategy: psycopg2.sql.Composable = psycopg2.sql.SQL("")
 
     def __init__(self, url: str) -> None:
         self.url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
@@ -68,7 +75,7 @@ class PostgresServer:
         statement = psycopg2.sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
             psycopg2.sql.Identifier(name), psycopg2.sql.Identifier(template or "template0")
         )
-        self._run(statement)
+        self._run(statement + self.strategy)
         return name
 
     def drop_database(self, name: str) -> None:
@@ -179,6 +186,8 @@ class PrivatePostgres(PostgresServer):
         # SIGQUIT ends it at once, without a checkpoint that nobody needs.
         self._server = Server(command, self.folder, account=account, stop_signal=signal.SIGQUIT)
         self._server.wait_until(self._answers)
+        if int(self.version.split(".")[0]) >= FIRST_WITH_STRATEGIES:
+            self.strategy = FILE_COPY
 
     def stop(self) -> None:
         """End the server and remove its data."""

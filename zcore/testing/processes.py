@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SECONDS_TO_START = 90.0
 SECONDS_TO_STOP = 30.0
 
+# Disks in memory: a database of many small files is made there in a tenth of the time.
+MEMORY = Path("/dev/shm")  # noqa: S108 - the new folder in it is private
+ENOUGH_MEMORY = 4 * 10**9
+
 
 class ServiceMissing(Exception):
     """The programs of a service are not installed, and could not be installed."""
@@ -64,13 +68,20 @@ def free_ports(count: int) -> list[int]:
 
 def private_folder(name: str, account: Account | None = None) -> Path:
     """A new folder only its owner can look into; short, because sockets' paths have to be."""
-    parent = Path(tempfile.gettempdir())
+    parent = _in_memory() or Path(tempfile.gettempdir())
     if account is not None and not _open_to_all(parent):
         parent = Path("/tmp")  # noqa: S108 - the new folder in it is private
     folder = Path(tempfile.mkdtemp(prefix=f"zops-{name}-", dir=parent))
     if account is not None:
         os.chown(folder, account.user, account.group)
     return folder
+
+
+def _in_memory() -> Path | None:
+    """The disk in memory, where there is one, with room. `TMPDIR` decides where it is set."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free > ENOUGH_MEMORY else None
 
 
 def _open_to_all(folder: Path) -> bool:
