@@ -139,7 +139,7 @@ def test_a_book_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:
 
 def test_alone_means_alone() -> None:
     gate, stop = CallGate(), StopFlag()
-    inside, leave = threading.Event(), threading.Event()
+    inside, leave, came = threading.Event(), threading.Event(), threading.Event()
     order: list[str] = []
 
     def beside() -> None:
@@ -150,18 +150,23 @@ def test_alone_means_alone() -> None:
 
     def alone() -> None:
         with gate.alone(stop):
+            threads[2].start()
+            came.wait(0.3)
             order.append("alone")
 
-    threads = [threading.Thread(target=beside), threading.Thread(target=alone)]
+    def later() -> None:
+        with gate.beside_others(stop):
+            came.set()
+            order.append("later")
+
+    threads = [threading.Thread(target=target) for target in (beside, alone, later)]
     threads[0].start()
     inside.wait(10)
     threads[1].start()
-    with gate.beside_others(stop):
-        pass  # whoever waits for others does not keep them out of the gate before its turn
     leave.set()
     for thread in threads:
         thread.join()
-    assert order == ["beside", "alone"]
+    assert order == ["beside", "alone", "later"]
     stop.set()
     with gate.alone(stop), pytest.raises(Interrupted), gate.beside_others(stop):
         pass
