@@ -28,9 +28,9 @@ lint: dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# a process of tests for each core, up to four: each starts services of its own
+# up to four processes of tests, each with services of its own; tests/conftest.py says how many and the order
 test: lint
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 format: dev
 	$(BIN)/ruff check --fix
