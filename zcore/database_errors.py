@@ -37,6 +37,7 @@ SQLITE_MESSAGES = (
 
 # How both databases say that they have no such table or column.
 OTHER_SCHEMA_CODES = frozenset({"42P01", "42703"})
+IN_VECTOR = "syntax error in tsvector"  # which PostgreSQL says under the code of wrong SQL
 OTHER_SCHEMA = re.compile(r"no such (table|column)|has no column named")
 
 NO_ROOM = "no-room"  # the code of errors that are the disk's, and of nothing that was written
@@ -111,6 +112,8 @@ def _explain_postgres(database: Database, error: DBAPIError) -> ZopsError:
         return Unreachable(f"the database server at {_place(database)}: {text}")
     if code.startswith("23"):
         return Failed(f"the database refused a row: {text}{_detail(error)}", code="integrity")
+    if code.startswith(("22", "54")) or IN_VECTOR in text:  # of another form; too large
+        return Failed(f"the database cannot take a value: {text}{_detail(error)}", code="value")
     if code in OTHER_SCHEMA_CODES:
         return _other_schema(text)
     if code in ("42501", "25006"):  # no privilege; read-only transaction

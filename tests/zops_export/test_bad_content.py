@@ -133,7 +133,25 @@ def _repeat_as(table: str, **changes: object) -> Callable[[Tables], None]:
     )
 
 
+def _group_again(tables: Tables) -> None:
+    """A second direct message group of the same people."""
+    group = dict(tables["zerver_huddle"][0], id=NOBODY)
+    tables["zerver_huddle"].append(group)
+    old = group["recipient"]
+    group["recipient"] = new = NOBODY
+    tables["zerver_recipient"].append({"id": new, "type": 3, "type_id": group["id"]})
+    members = [row for row in tables["zerver_subscription"] if row["recipient"] == old]
+    for place, row in enumerate(members, start=NOBODY):
+        tables["zerver_subscription"].append(dict(row, id=place, recipient=new))
+
+
+def _count_again(tables: Tables) -> None:
+    _set("analytics_realmcount", "subgroup", None)(tables)
+    _repeat_as("analytics_realmcount")(tables)
+
+
 REALM, MESSAGES, ATTACHMENTS = "realm.json", "messages-000002.json", "attachment.json"
+ANALYTICS = "analytics.json"
 NOBODY = 987_654_321
 
 # name -> file, what happens to it, what the message says
@@ -333,6 +351,20 @@ BY_COLUMN = {
     ),
     "a role below zero": (REALM, _set("zerver_userprofile", "role", -1)),
     "two identical reactions": (REALM, _repeat_as("zerver_reaction")),
+    "a reaction that stands there twice": (REALM, _repeat("zerver_reaction")),
+    "a second count without a subgroup": (ANALYTICS, _count_again),
+    "a second row of defaults": (REALM, _repeat_as("zerver_realmuserdefault")),
+    "a second row of a client": (REALM, _repeat_as("zerver_client")),
+    "two names for one group": (REALM, _repeat_as("zerver_namedusergroup", name="again")),
+    "two groups of the same people": (REALM, _group_again),
+    "a message that is linked twice": (
+        ATTACHMENTS,
+        lambda tables: tables["zerver_attachment"][0].update(
+            messages=tables["zerver_attachment"][0]["messages"] * 2
+        ),
+    ),
+    "a text that no index holds": (REALM, _set("zerver_realmfilter", "pattern", "x" * 3000)),
+    "a uuid that is none": (REALM, _set("zerver_realm", "uuid", "none")),
     "a number beyond 64 bits": (REALM, _set("zerver_userprofile", "role", 2**63)),
     "a moment beyond all calendars": (MESSAGES, _set("zerver_message", "date_sent", 1e15)),
     "a moment before all calendars": (MESSAGES, _set("zerver_message", "date_sent", -1e15)),
@@ -351,26 +383,39 @@ def test_what_a_database_would_refuse(
 ) -> None:
     """Before it is asked: with the file and the row, among all else that is wrong."""
     _spoil(light_copy, file, change)
-    refuse(zops_here, "import", "acme", light_copy, about="zerver_", watched=watched)
+    refuse(zops_here, "import", "acme", light_copy, watched=watched)
     _assert_named(zops_here("--json", "import", "acme", light_copy, exit_code=3), file)
 
 
 def test_a_user_message_that_is_there_twice(
     database: Database, zops_here: ZopsHere, light_copy: Path, temporary: Path
 ) -> None:
-    """That is for the database to find, where nobody asks for a thorough look."""
+    """The database finds it, where nobody asks for a thorough look; then it is looked for."""
     _spoil(light_copy, MESSAGES, _repeat_as("zerver_usermessage"))
     watched = Watched(database, zops_here.home, zops_here.uploads, temporary)
     zops, words = zops_here.on(database), ("import", "acme", light_copy)
-    refuse(zops, *words, exit_code=1, about="zerver_usermessage", watched=watched)
-    for more in ("--dry-run", "--strict"):
-        _assert_named(zops("--json", *words, more, exit_code=3), MESSAGES)
+    refuse(zops, *words, about="zerver_usermessage", watched=watched)
+    for more in ((), ("--dry-run",), ("--strict",)):
+        _assert_named(zops("--json", *words, *more, exit_code=3), MESSAGES)
+
+
+@pytest.mark.postgres
+def test_words_for_a_search_that_are_none(
+    postgres_database: Database, zops_here: ZopsHere, light_copy: Path, temporary: Path
+) -> None:
+    """PostgreSQL finds it, and then it is looked for."""
+    _spoil(light_copy, MESSAGES, _set("zerver_message", "search_tsvector", "'not closed"))
+    watched = Watched(postgres_database, zops_here.home, zops_here.uploads, temporary)
+    zops = zops_here.on(postgres_database)
+    refuse(zops, "import", "acme", light_copy, about="zerver_message", watched=watched)
+    _assert_named(zops("--json", "import", "acme", light_copy, exit_code=3), MESSAGES)
 
 
 def _assert_named(done: Completed, file: str) -> None:
     (problem,) = done.json()["error"]["problems"]
     assert problem["where"] == file
-    assert problem["row"].startswith("zerver_")
+    assert problem["row"].startswith(("zerver_", "analytics_"))
+    assert problem["hint"]
     assert problem["code"] in ("bad-value", "duplicate-row")
 
 
@@ -378,8 +423,9 @@ def test_what_the_database_refuses_is_taken_back(
     database: Database, zops_here: ZopsHere, light_copy: Path, temporary: Path
 ) -> None:
     """Exit 1: it was begun, and everything has been taken back."""
-    change = _repeat_as("analytics_realmcount")  # by a rule about those without a subgroup
-    _spoil(light_copy, "analytics.json", change)
+    with database.writer() as writer:  # a rule of this database alone
+        sql = "CREATE UNIQUE INDEX one_of_each ON zerver_stream (invite_only)"
+        writer.connection.exec_driver_sql(sql)
     watched = Watched(database, zops_here.home, zops_here.uploads, temporary)
     refuse(zops_here.on(database), "import", "acme", light_copy, exit_code=1, watched=watched)
 

@@ -172,7 +172,7 @@ def test_everything_that_is_wrong_is_said_at_once(
     }
     assert found == {
         ("subdomain-unusable", "", ""),
-        ("no-bot", "", ""),
+        ("no-bot", REALM, "zerver_userprofile_crossrealm"),
         ("bad-value", REALM, "zerver_stream"),
         ("dangling-reference", MESSAGES, "zerver_message"),
         ("dangling-reference", "messages-000003.json", "zerver_usermessage"),

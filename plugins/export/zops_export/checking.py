@@ -104,31 +104,32 @@ class RowChecks:
 
 
 def check_links(row: JsonRow, key: str, known: IdMap, notes: Notes) -> None:
-    """Note links of an attachment that lead nowhere."""
+    """Note links of an attachment that lead nowhere, or are there twice."""
     place = f"zerver_attachment {row.get('id')}"
     listed = row.get(key, [])
     if not isinstance(listed, list):
         notes.problem("bad-row", f"{place}: {key} is no list", row=place)
         return
+    seen: set[int] = set()
     for ident in listed:
         if not isinstance(ident, int) or known.get(ident) is None:
             what = f"{place}: {key} {ident!r} is not in the export"
             notes.problem("dangling-reference", what, row=place)
+        elif ident in seen:
+            what = f"{place}: {key} {ident} stands there twice"
+            notes.problem("duplicate-row", what, row=place)
+        else:
+            seen.add(ident)
 
 
 def check_index(source: ExportSource, index: ExportIndex, notes: Notes) -> None:
-    """Note what is wrong with the numbering, the links of attachments, and the numbers of rows."""
+    """Note what is wrong with the numbering, and with the numbers of rows."""
     for table, ids in sorted(index.ids.items()):
         twice = first_duplicate(ids)
         if twice is not None:
             notes.file = file_of(index, table)
             what = f"{table} has the id {twice} more than once"
             notes.problem("duplicate-id", what, row=f"{table} {twice}")
-    notes.file = "attachment.json"
-    for key, table in LINKS.items():
-        known = IdMap(index.ids[table], index.ids[table])
-        for row in index.attachments:
-            check_links(row, key, known, notes)
     _check_counts(source, index, notes)
 
 

@@ -199,7 +199,7 @@ def _require(block: Rows, name: str, kinds: Mapping[str, type]) -> None:
     """Raise `NotJson` unless every row has these keys, with values of these kinds."""
     for row in block.rows:
         for key, kind in kinds.items():
-            if not isinstance(row.get(key), kind):
+            if type(row.get(key)) is not kind:  # true is no number
                 place = f"{block.table} {row.get('id', '(no id)')}"
                 raise NotJson(f"{name}: {place} has no usable {key!r}")
 

@@ -26,6 +26,7 @@ from zops_export.export_index import (
     take_block,
 )
 from zops_export.export_layout import FILE_FOLDERS, RECORDS
+from zops_export.group_checks import GroupChecks
 from zops_export.json_rows import NotJson, Rows, TypedRows, read_blocks, read_records
 from zops_export.message_checks import MessageChecks, SeenMessages, message_kinds
 from zops_export.refusing import passed_over
@@ -47,7 +48,7 @@ TRUE = "true"
 
 
 class FirstLook:
-    """Looks through one export: `thorough`, also for user messages that are there twice.
+    """Looks through one export: `thorough`, also for what is rare and takes long to look for.
 
     `index` is what it holds, `adapting` what was adapted on the way.
 
@@ -169,7 +170,7 @@ class FirstLook:
     def _messages(self) -> SeenMessages:
         seen = SeenMessages()
         rows = RowChecks(self.index, self.notes, seen)
-        checks = MessageChecks(rows, seen, self.notes, pairs=self._thorough)
+        checks = MessageChecks(rows, seen, self.notes, thorough=self._thorough)
         kinds = message_kinds()
         for name in self._source.message_files:
             self._may_go_on()
@@ -198,10 +199,14 @@ class FirstLook:
 
     def _rows(self) -> None:
         checks, unique = RowChecks(self.index, self.notes), UniqueChecks()
+        groups = GroupChecks()
         for table, block in self._adapted_rows():
             checks.check(block)
             if table is not None and block.table != CROSS_REALM:
                 unique.take(table, block.rows)
+                groups.take(table.name, block.rows)
+        self.notes.file = "realm.json"
+        groups.check(self.notes)
         if suspects := unique.suspects():
             for table, block in self._adapted_rows():
                 if table is not None and table.name in suspects and block.table != CROSS_REALM:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 realms = tables["zerver_realm"]
 users = tables["zerver_userprofile"]
+LONGEST_SHOWN = 40
 
 
 def uuid_is_one(values: Sequence[ImportSource], context: Validation) -> Iterator[Problem]:
@@ -26,7 +27,15 @@ def uuid_is_one(values: Sequence[ImportSource], context: Validation) -> Iterator
         try:
             UUID("0" * 32 if uuid is None else str(uuid))
         except ValueError:
-            yield Problem("bad-export", f"zerver_realm: uuid {uuid!r} is none", index=index)
+            row = f"zerver_realm {source.realm.get('id')}"
+            yield Problem(
+                "bad-value",
+                f"{row}: uuid {str(uuid)[:LONGEST_SHOWN]!r} is none",
+                hint="make the export again, or take the uuid out: an import makes a new one",
+                index=index,
+                where="realm.json",
+                row=row,
+            )
 
 
 def bots_are_known(values: Sequence[ImportSource], context: Validation) -> Iterator[Problem]:
@@ -35,7 +44,14 @@ def bots_are_known(values: Sequence[ImportSource], context: Validation) -> Itera
     for index, source in enumerate(values):
         if missing := sorted({email.lower() for email in source.system_bots} - known):
             message = f"this server has no system bot {', '.join(missing)}"
-            yield Problem("no-bot", message, index=index)
+            yield Problem(
+                "no-bot",
+                message,
+                hint="is it the right database? A server makes its bots before all else",
+                index=index,
+                where="realm.json",
+                row="zerver_userprofile_crossrealm",
+            )
 
 
 def _known_bots(context: Validation) -> set[str]:

@@ -28,6 +28,7 @@ from zops_export.import_journal import (
 )
 from zops_export.import_places import delete_files, is_free, place_of_files, resumed, settle_files
 from zops_export.known_schema import require_known_schema
+from zops_export.looking import look_closer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from zops_export.import_job import ImportJob, ImportOptions
 
 realms = tables["zerver_realm"]
+OF_ROWS = ("integrity", "value")
+"""The codes of what a database says to rows and values that it cannot take."""
 NOT_FOR_LATER = ("dry_run",)
 
 
@@ -98,7 +101,8 @@ def write(job: ImportJob, graph: StageGraph, entry: Entry, *, again: bool = Fals
     except BaseException as error:
         if _came_through(job, entry):
             context.console.warn(f"though all of it was written: {error}")
-        elif isinstance(error, ZopsError) and error.code == "integrity":
+        elif isinstance(error, ZopsError) and error.code in OF_ROWS:
+            look_closer(context, job.source)
             raise _explained(context, entry, error) from error
         else:
             raise

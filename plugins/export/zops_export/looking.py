@@ -50,6 +50,16 @@ def looked_through(context: Context, options: ImportOptions, source: ExportSourc
     return looked
 
 
+def look_closer(context: Context, source: ExportSource) -> None:
+    """Look for what a database found though the look before it had not, such as rows twice.
+
+    Raises `Refused` with all of it, file and row, if there is something.
+    """
+    notes = Notes(mends=True)
+    FirstLook(source, context.plugins, notes, context.stop.check, thorough=True).look()
+    refuse_if_problems(source.path, notes)
+
+
 def _names(options: ImportOptions) -> Subjects:
     return {
         "realm.subdomain": [options.subdomain],

@@ -19,7 +19,7 @@ from zcore.schema.facts import Form, json_key, references
 from zops_export.json_rows import JsonRow, Rows, TypedRows
 from zops_export.row_kinds import MESSAGES, USER_MESSAGES
 from zops_export.row_shapes import rows_decoder
-from zops_export.value_limits import NUL
+from zops_export.value_limits import NUL, search_vector
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -67,17 +67,17 @@ class SeenMessages:
 class MessageChecks:
     """Checks blocks of message files. `begin` says which file they are of.
 
-    `pairs`: also whether a user has a message twice, which takes longer than all else of it; the
-    database looks at that, too.
+    `thorough`: also whether a user has a message twice, and what the full-text search knows of a
+    message. That takes longer than all else of it; the database looks at both, too.
     """
 
     def __init__(
-        self, rows: RowChecks, seen: SeenMessages, notes: Notes, *, pairs: bool = True
+        self, rows: RowChecks, seen: SeenMessages, notes: Notes, *, thorough: bool = True
     ) -> None:
         self._rows = rows
         self._seen = seen
         self._notes = notes
-        self._with_pairs = pairs
+        self._is_thorough = thorough
         self._pairs: list[set[int]] = []  # who has which message of the file, by block
         self._points = _Points(tables[MESSAGES])
         targets = {"zerver_userprofile", *self._points.targets}
@@ -101,6 +101,8 @@ class MessageChecks:
             self._user_messages(block)
         elif self._points.are_known(block.rows, self._known):
             odd = self._points.odd(block.rows, self._known["zerver_userprofile"])
+            if self._is_thorough:
+                odd += [row for row in block.rows if _has_odd_vector(row)]
             self._rows.check(Rows(block.table, list(map(_plain, odd))))
         else:
             self._rows.check(_as_rows(block))
@@ -113,7 +115,7 @@ class MessageChecks:
             self._rows.check(_as_rows(block))
         elif not messages <= self._seen.here:
             self._seen.remember(messages - self._seen.here)
-        if self._with_pairs:
+        if self._is_thorough:
             self._check_pairs(rows)
 
     def _check_pairs(self, rows: Sequence[UserMessage]) -> None:
@@ -163,6 +165,11 @@ class _Points:
             or NUL in (row.search_tsvector or "")  # type: ignore[attr-defined]
             or (row.edit_history and not _is_by(users, row.edit_history))  # type: ignore[attr-defined]
         ]
+
+
+def _has_odd_vector(row: msgspec.Struct) -> bool:
+    vector: str | None = row.search_tsvector  # type: ignore[attr-defined]  # see `row_shape`
+    return vector is not None and NUL not in vector and bool(search_vector(vector))
 
 
 class _Edit(msgspec.Struct, gc=False):

@@ -19,46 +19,63 @@ import sqlalchemy as sa
 
 from zcore.schema.columns import WHERE
 from zcore.schema.facts import column_facts, json_key
+from zops_export.export_index import referenced_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from zops_export.json_rows import JsonRow
     from zops_export.notes import Notes
 
-FOLDED = re.compile(r"(?:upper|lower)\((\w+)\)")
-NOT_TRUE = re.compile(r"NOT (\w+)")
+FOLDED = re.compile(r"(upper|lower)\((\w+)\)")
+# The conditions of partial indexes. What says IS NOT NULL is so for every rule: NULLs never clash.
+CONDITION = re.compile(r"NOT (?P<flag>\w+)|(?P<empty>\w+) IS NULL|(?P<given>\w+) IS NOT NULL")
 # What an import makes anew, so that it does not matter what the export says.
 MADE_ANEW = frozenset({"zerver_huddle.huddle_hash"})
-# Rows of which an import leaves out the second one, or that are checked with their messages.
-OTHERWISE = frozenset({"zerver_usermessage", "zerver_client"})
+# Rows that are checked with their messages.
+OTHERWISE = frozenset({"zerver_usermessage"})
 NO_HASH = 0
+ID = "id"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """No two rows of a table have the same values under these keys.
 
-    `folded` are the keys whose values are compared without regard to capitals; `only_without` is
-    a flag: rows that have it are passed over.
+    `upper` and `lower` are keys whose values are compared in these letters; `only_without`: rows
+    with something under that key, other than false, are passed over.
     """
 
     keys: tuple[str, ...]
-    folded: frozenset[str] = frozenset()
+    upper: frozenset[str] = frozenset()
+    lower: frozenset[str] = frozenset()
     only_without: str = ""
+
+    def __str__(self) -> str:
+        return " and ".join(filter(None, (", ".join(self.keys[:-1]), self.keys[-1])))
 
     def values(self, row: Mapping[str, object]) -> tuple[object, ...] | None:
         """What of a row may occur once; None when the rule is not about it."""
-        if self.only_without and row.get(self.only_without):
+        if self.only_without and row.get(self.only_without) not in (None, False):
             return None
-        values = tuple(self._value(row, key) for key in self.keys)
+        values = tuple([self._value(row, key) for key in self.keys])
         return None if None in values else values
 
     def _value(self, row: Mapping[str, object], key: str) -> object:
         value = row.get(key)
-        if key in self.folded and isinstance(value, str):
-            return value.upper()
-        return tuple(value) if isinstance(value, list) else value
+        if isinstance(value, list):
+            return tuple(value)
+        if isinstance(value, str):
+            if key in self.upper:
+                return value.upper() if value.isascii() else _each(str.upper, value)
+            if key in self.lower:
+                return value.lower() if value.isascii() else _each(str.lower, value)
+        return value
+
+
+def _each(fold: Callable[[str], str], text: str) -> str:
+    """As databases do it: letter by letter, and no letter becomes two."""
+    return "".join(folded if len(folded := fold(letter)) == 1 else letter for letter in text)
 
 
 @cache
@@ -71,6 +88,9 @@ def rules_of(table: sa.Table) -> tuple[Rule, ...]:
 
 
 def _of_constraints(table: sa.Table) -> Iterator[Rule | None]:
+    key = [column.name for column in table.primary_key]
+    if key != [ID]:  # which is looked at where all ids are, or given anew
+        yield _rule(table, key)
     for rule in table.constraints:
         if isinstance(rule, sa.UniqueConstraint):
             yield _rule(table, [column.name for column in rule.columns])
@@ -84,19 +104,33 @@ def _of_indexes(table: sa.Table) -> Iterator[Rule | None]:
 
 
 def _rule(table: sa.Table, parts: Iterable[str], where: str = "") -> Rule | None:
-    without = NOT_TRUE.fullmatch(where)
-    if where and without is None:
-        return None
-    keys, folded = [], set()
+    """The rule, as one about keys; None for one about what an import makes anew."""
+    folded: dict[str, set[str]] = {"": set(), "upper": set(), "lower": set()}
+    keys = []
     for part in parts:
-        of_letters = FOLDED.fullmatch(part)
-        column = table.c[of_letters[1] if of_letters else part]
-        if column_facts(column).left_out or f"{table.name}.{column.name}" in MADE_ANEW:
+        letters = FOLDED.fullmatch(part)
+        fold, name = letters.groups() if letters else ("", part)
+        column = table.c[name]
+        if column_facts(column).left_out or f"{table.name}.{name}" in MADE_ANEW:
             return None
         keys.append(json_key(column))
-        if of_letters:
-            folded.add(json_key(column))
-    return Rule(tuple(keys), frozenset(folded), without[1] if without else "")
+        folded[fold].add(json_key(column))
+    return Rule(
+        tuple(keys), frozenset(folded["upper"]), frozenset(folded["lower"]), _exception(where)
+    )
+
+
+def _exception(where: str) -> str:
+    """The key under which there must be nothing for a rule to hold; "" where it always does.
+
+    Raises `ValueError` for a condition of another form: then this module has to learn it.
+    """
+    if not where:
+        return ""
+    found = CONDITION.fullmatch(where)
+    if found is None:
+        raise ValueError(f"no rule can be made of the condition {where!r}")
+    return found["flag"] or found["empty"] or ""
 
 
 class UniqueChecks:
@@ -142,11 +176,15 @@ class Suspects:
             values = rule.values(row)
             if values is None or (found := _hash(values)) == NO_HASH or found not in hashes:
                 continue
-            first = self._first.setdefault((rule, values), row.get("id"))
-            if first != row.get("id"):
-                place = f"{table} {row.get('id')}"
-                what = f"{place} has the same {' and '.join(rule.keys)} as {table} {first}"
-                notes.problem("duplicate-row", what, row=place)
+            known, ident = len(self._first), row.get(ID)
+            first = self._first.setdefault((rule, values), ident)
+            if len(self._first) > known or (first == ident and table in referenced_tables()):
+                continue  # the first one; or one whose id is a problem already
+            place = f"{table} {ident}"
+            what = f"{place} has the same {rule} as {table} {first}"
+            if first == ident:
+                what = f"{place} is there twice"
+            notes.problem("duplicate-row", what, row=place)
 
 
 def _hash(values: tuple[object, ...]) -> int:

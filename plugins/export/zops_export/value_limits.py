@@ -11,12 +11,21 @@ from collections.abc import Callable
 import msgspec
 import sqlalchemy as sa
 
+from zcore.schema.columns import GIN
 from zcore.schema.facts import column_facts
-from zcore.schema.types import Json, UtcDateTime, text_to_moment
+from zcore.schema.types import Json, SearchVector, UtcDateTime, text_to_moment
 
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999, in seconds since 1970."""
+MOST_INDEXED = 2600
+"""The bytes of a text that fit into any of PostgreSQL's indexes."""
 NUL = "\0"
+LONGEST_WORD, LONGEST_VECTOR = 2046, 1_000_000
+"""The bytes of a word of a text search vector, and those of all of them."""
+WORD = r"'(?:[^'\\]|''|\\.)+'|[^\s':\\]+"
+PLACES = r":[1-9]\d*[A-Da-d*]?(?:,[1-9]\d*[A-Da-d]?)*"
+VECTOR = re.compile(rf"\s*(?:(?:{WORD})(?:{PLACES})?(?:\s+|$))*", re.DOTALL)
+WORDS = re.compile(WORD, re.DOTALL)
 NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Limit = Callable[[object], str]
@@ -34,7 +43,11 @@ def limit_of(column: sa.Column[object]) -> Limit | None:
         return _iso_moment if column_facts(column).iso_time else _between(EARLIEST, LATEST)
     if isinstance(kind, Json):
         return _json
-    return _text(kind.length if isinstance(kind, sa.String) else None)
+    if isinstance(kind, SearchVector):
+        return search_vector
+    length = kind.length if isinstance(kind, sa.String) else None
+    limit = _text(length)
+    return _indexed(limit) if length is None and _is_indexed(column) else limit
 
 
 def limits_of(column: sa.Column[object]) -> tuple[int, int]:
@@ -50,6 +63,14 @@ def limits_of(column: sa.Column[object]) -> tuple[int, int]:
 def _is_unsigned(column: sa.Column[object]) -> bool:
     """Does the column have a rule that it is not below zero, the only one there is?"""
     return any(isinstance(rule, sa.CheckConstraint) for rule in column.constraints)
+
+
+def _is_indexed(column: sa.Column[object]) -> bool:
+    """Is the whole value in an index? Those of words have none."""
+    table = column.table
+    rules = [one.columns for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
+    indexes = [one.columns for one in table.indexes if GIN not in one.info]
+    return any(column.name in columns for columns in (*rules, *indexes))
 
 
 def _between(lowest: int, highest: int) -> Limit:
@@ -73,6 +94,22 @@ def _json(value: object) -> str:
     return "has a NUL character" if NUL_IN_JSON.search(msgspec.json.encode(value)) else ""
 
 
+def search_vector(value: object) -> str:
+    """What is wrong with a text that is to be a text search vector."""
+    text = str(value)
+    if NUL in text:
+        return "has a NUL character"
+    if not VECTOR.fullmatch(text):
+        return "is no text search vector"
+    longest = LONGEST_WORD // 4  # so many letters always fit
+    too_long = len(text) > longest and any(
+        len(word) > longest and len(word.encode()) > LONGEST_WORD for word in WORDS.findall(text)
+    )
+    if too_long or len(text.encode()) > LONGEST_VECTOR:
+        return "has a word, or words, longer than a text search vector can hold"
+    return ""
+
+
 def _text(length: int | None) -> Limit:
     def limit(value: object) -> str:
         text = str(value)
@@ -81,3 +118,12 @@ def _text(length: int | None) -> Limit:
         return "has a NUL character" if NUL in text else ""
 
     return limit
+
+
+def _indexed(limit: Limit) -> Limit:
+    def indexed(value: object) -> str:
+        if len(str(value)) * 4 > MOST_INDEXED and len(str(value).encode()) > MOST_INDEXED:
+            return f"is longer than {MOST_INDEXED:,} bytes, which an index cannot hold"
+        return limit(value)
+
+    return indexed
