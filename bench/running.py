@@ -27,6 +27,8 @@ TUNED = (
     "effective_cache_size=2560MB",
     "max_wal_size=4GB",
 )
+# Servers have disks. Where this is not set, those that tests start keep their data in memory.
+os.environ.setdefault("TMPDIR", tempfile.gettempdir())
 ZOPS = Path(sys.executable).with_name("zops")
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 MEGABYTE = 1_000_000
