@@ -167,6 +167,14 @@ class Consumer(Protocol):
     def bury(self, delivery: Delivery, failure: Failure) -> None:
         """Keep it as a dead letter instead of in its queue."""
 
+    @property
+    def trouble(self) -> str:
+        """Why what was retried, postponed or buried is not stored yet; "" when all of it is.
+
+        A broker may take nothing for a while; meanwhile other events go on, and `wait` goes on
+        with these.
+        """
+
     def close(self) -> None:
         """Stop; what was fetched and not settled goes back to its queue."""
 

@@ -287,6 +287,11 @@ class StubConsumer:
             )
             self._stub.letters[delivery.queue].append(letter)
 
+    @property
+    def trouble(self) -> str:
+        """None: what is settled is stored."""
+        return ""
+
     def close(self) -> None:
         """Give back everything that is not settled."""
         with self._stub.changed:

@@ -7,6 +7,7 @@ import re
 import secrets
 import socket
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from zcore.testing.processes import Server, free_ports, private_folder, run_prog
 from zcore.testing.programs import epmd_program, rabbitmq_program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 USER = "zops"
@@ -28,6 +30,11 @@ lists:foreach(fun(Number) ->
     ok = rabbit_auth_backend_internal:set_permissions(
         <<"{user}">>, Name, <<".*">>, <<".*">>, <<".*">>, <<"{user}">>)
 end, lists:seq(1, {count})), ok.
+"""
+
+SET_LIMITS = """
+application:set_env(rabbit, consumer_timeout, {timeout}),
+application:set_env(rabbit, channel_tick_interval, {look}).
 """
 
 
@@ -92,6 +99,28 @@ class PrivateRabbitMQ(RabbitMQServer):
         """End the node, as its administrator would, and start it again."""
         self._server.restart()
         self._server.wait_until(self._answers)
+
+    @contextmanager
+    def short_of_memory(self) -> Iterator[None]:
+        """While inside, the node has raised its alarm, and takes nothing from who publishes."""
+        alarm = "{resource_limit, memory, node()}"
+        self._evaluate(f"rabbit_alarm:set_alarm({{{alarm}, []}}).")
+        try:
+            yield
+        finally:
+            self._evaluate(f"rabbit_alarm:clear_alarm({alarm}).")
+
+    @contextmanager
+    def taking_back_after(self, seconds: int) -> Iterator[None]:
+        """While inside, channels that are opened have so long for what was delivered to them.
+
+        The node looks every second.
+        """
+        self._evaluate(SET_LIMITS.format(timeout=seconds * 1000, look=1_000))
+        try:
+            yield
+        finally:
+            self._evaluate(SET_LIMITS.format(timeout=1_800_000, look=60_000))  # its own defaults
 
     def stop(self) -> None:
         """End the node and remove its data."""

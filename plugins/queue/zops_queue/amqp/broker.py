@@ -12,6 +12,7 @@ from zops_queue.amqp.consumer import AmqpConsumer
 from zops_queue.amqp.getting import get_messages, give_back
 from zops_queue.amqp.link import Channel, Link, NoSuchQueue
 from zops_queue.amqp.publisher import Message, Publisher
+from zops_queue.amqp.standins import StandIns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,10 +30,13 @@ def connect(url: str, settings: Settings) -> AmqpBroker:
 
 
 class AmqpBroker:
-    """One connection to RabbitMQ."""
+    """One connection to RabbitMQ; once it consumes, another one for what is published."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._link = Link(url, f"RabbitMQ at {mask_passwords(url)}")
+        self._publishing: Link | None = None
+        self._consumes = False
         self._declared: set[str] = set()
 
     @property
@@ -51,7 +55,9 @@ class AmqpBroker:
 
     def consume(self, prefetch: Mapping[str, int], label: str) -> AmqpConsumer:
         """One channel; its prefetch is counted for each queue."""
-        return AmqpConsumer(self._link, self._publisher, self._declare, prefetch, label)
+        self._consumes = True
+        standins = StandIns(lambda: self._publisher)
+        return AmqpConsumer(self._link, standins, self._declare, prefetch, label)
 
     def queues(self) -> Sequence[str]:
         """AMQP has no way to ask for the names of queues."""
@@ -120,12 +126,18 @@ class AmqpBroker:
         return purged
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        if self._publishing is not None:
+            self._publishing.close()
         self._link.close()
 
     @cached_property
     def _publisher(self) -> Publisher:
-        return Publisher(self._link)
+        """RabbitMQ blocks what publishes when it is short of memory: never acknowledgements."""
+        if not self._consumes:
+            return Publisher(self._link)
+        self._publishing = Link(self._url, self._link.name, patient=True)
+        return Publisher(self._publishing)
 
     @cached_property
     def _control(self) -> Channel:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from zcore.broker import Delivery, Failure, utc_now
 from zcore.errors import Unreachable
 from zops_queue.amqp import names
-from zops_queue.amqp.publisher import Message, Publisher
+from zops_queue.amqp.publisher import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from zops_queue.amqp.link import Link
-
+    from zops_queue.amqp.standins import StandIns
 
 SECONDS_BETWEEN_LOOKS = 0.001  # less than any work takes that is written down somewhere
 
@@ -28,13 +28,13 @@ class AmqpConsumer:
     def __init__(
         self,
         link: Link,
-        publisher: Publisher,
+        standins: StandIns,
         declare: Callable[[str, Mapping[str, object]], None],
         prefetch: Mapping[str, int],
         label: str,
     ) -> None:
         self._link = link
-        self._publisher = publisher
+        self._standins = standins
         self._declare = declare
         self._channel = link.channel()
         self._fetched: dict[str, deque[Delivery]] = {queue: deque() for queue in prefetch}
@@ -54,6 +54,7 @@ class AmqpConsumer:
         now = time.monotonic()
         if not seconds and now < self._next_look and any(self._fetched.values()):
             return
+        self._standins.go_on(self._settle)
         deadline = now + seconds
         self._next_look = now + SECONDS_BETWEEN_LOOKS
         self._came = False
@@ -111,24 +112,23 @@ class AmqpConsumer:
         step = names.step_for(seconds)
         waiting = names.retry_queue(delivery.queue, step)
         self._declare(waiting, names.retry_arguments(delivery.queue, step))
-        self._publisher.send(
-            Message(
-                waiting,
-                delivery.body,
-                headers=headers,
-                seconds=min(seconds, step),
-            )
+        self._replace(
+            delivery, Message(waiting, delivery.body, headers=headers, seconds=min(seconds, step))
         )
-        self.acknowledge([delivery])
 
     def bury(self, delivery: Delivery, failure: Failure) -> None:
         """Put a copy into the dead letters, then acknowledge."""
         dead = names.dead_queue(delivery.queue)
         self._declare(dead, {})
-        self._publisher.send(
-            Message(dead, delivery.body, headers=headers_of(failure), id=uuid.uuid4().hex)
+        self._replace(
+            delivery,
+            Message(dead, delivery.body, headers=headers_of(failure), id=uuid.uuid4().hex),
         )
-        self.acknowledge([delivery])
+
+    @property
+    def trouble(self) -> str:
+        """RabbitMQ is short of memory or disk."""
+        return self._standins.trouble
 
     def close(self) -> None:
         """Close the channel: RabbitMQ takes back what was not settled."""
@@ -152,6 +152,13 @@ class AmqpConsumer:
         consumer_tag = f"{label}.{queue}.{uuid.uuid4().hex[:8]}"
         self._link.hand_over(self._channel, consumer_tag, take)
         self._channel.call(raw.basic_consume, queue, deliver, consumer_tag=consumer_tag)
+
+    def _replace(self, delivery: Delivery, message: Message) -> None:
+        self._standins.put(message, delivery)
+        self._standins.go_on(self._settle)
+
+    def _settle(self, delivery: Delivery) -> None:
+        self.acknowledge([delivery])
 
     def _was_cancelled(self, _frame: object) -> None:
         self._cancelled = f"{self._link.name} ended the delivery: a queue was deleted"

@@ -13,6 +13,7 @@ from struct import Struct, error
 from typing import Any
 
 import pika
+from pika.exceptions import AMQPConnectionError
 
 Take = Callable[[int, bool, "Mapping[str, object] | None", bytes], None]
 """Takes a delivery: its tag, whether it was delivered before, its headers, its body."""
@@ -56,6 +57,10 @@ class Connection(pika.SelectConnection):  # type: ignore[misc]  # pika says no t
         self._acknowledgements += _acknowledgement.pack(
             METHOD, channel, ACKNOWLEDGE_BYTES, *ACKNOWLEDGE, tag, multiple, END
         )
+
+    def abandon(self) -> None:
+        """Break it off, without a word to the other side."""
+        self._terminate_stream(AMQPConnectionError("given up"))
 
     def send_acknowledgements(self) -> None:
         """Send what has been collected."""

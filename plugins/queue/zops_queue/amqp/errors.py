@@ -48,15 +48,20 @@ def connection_error(name: str, reason: BaseException) -> Unreachable:
     if isinstance(cause, IncompatibleProtocolError):
         return Unreachable(f"{name} does not speak AMQP 0.9.1, or not at this port", hint=CHECK)
     if isinstance(cause, ConnectionBlockedTimeout):
-        return Unreachable(
-            f"{name} has stopped accepting events: it is short of memory or disk",
-            hint="'rabbitmqctl status' shows its alarms",
-        )
+        return blocked_error(name)
     if isinstance(cause, ssl.SSLError):
         return Unreachable(f"{name}: no encrypted connection: {one_line(cause)}", hint=CHECK)
     if isinstance(cause, ConnectionClosed):
         return Unreachable(f"{name} closed the connection: {cause.reply_text}", hint=CHECK)
     return Unreachable(f"no connection to {name}: {_words(cause)}", hint=CHECK)
+
+
+def blocked_error(name: str) -> Unreachable:
+    """`name` takes no events."""
+    return Unreachable(
+        f"{name} has stopped accepting events: it is short of memory or disk",
+        hint="'rabbitmqctl status' shows its alarms",
+    )
 
 
 def channel_error(name: str, reason: BaseException) -> ZopsError:

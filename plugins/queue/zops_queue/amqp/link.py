@@ -2,9 +2,9 @@
 
 pika's blocking connection waits for the confirmation of each single message; its asynchronous one
 does not, but wants to own the program. Here the asynchronous one makes progress inside `wait` and
-`wait_until`, so the caller stays in charge, and one connection serves consuming and publishing
-alike. A worker may be busy for an hour: meanwhile a thread of its own sees to it that heartbeats
-are sent and received. Whoever touches the connection does so inside `translated`, one at a time.
+`wait_until`, so the caller stays in charge. A worker may be busy for an hour: meanwhile a thread
+of its own sees to it that heartbeats are sent and received. Whoever touches the connection does so
+inside `translated`, one at a time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from pika.exceptions import AMQPError
 
 from zcore.errors import Unreachable
 from zops_queue.amqp.deliveries import Connection
-from zops_queue.amqp.errors import NoSuchQueue, channel_error, connection_error, parameters
+from zops_queue.amqp.errors import (
+    NoSuchQueue,
+    blocked_error,
+    channel_error,
+    connection_error,
+    parameters,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 
 SECONDS_TO_ANSWER = 30.0
 SECONDS_TO_CLOSE = 5.0
+SECONDS_BLOCKED = 60.0
 LOOKS_A_HEARTBEAT = 4
 TCP_OPTIONS = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
@@ -39,11 +46,17 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 class Link:
-    """A connection to the RabbitMQ at `url`. Raises `Unreachable` when there is none."""
+    """A connection to the RabbitMQ at `url`. Raises `Unreachable` when there is none.
 
-    def __init__(self, url: str, name: str) -> None:
+    `is_blocked` says that RabbitMQ has stopped reading it, because it is short of memory or disk:
+    that happens to connections that publish, and keeps back whatever else they say. One that is
+    not `patient` is given up after a minute of that.
+    """
+
+    def __init__(self, url: str, name: str, *, patient: bool = False) -> None:
         self.name = name
-        settings = _tuned(parameters(url))
+        self.is_blocked = False
+        settings = _tuned(parameters(url), None if patient else SECONDS_BLOCKED)
         self._loop = IOLoop()
         self._loop.activate_poller()
         self._lock = threading.RLock()
@@ -57,6 +70,8 @@ class Link:
             on_close_callback=self._was_lost,
             custom_ioloop=self._loop,
         )
+        self._connection.add_on_connection_blocked_callback(self._was_blocked)
+        self._connection.add_on_connection_unblocked_callback(self._was_unblocked)
         try:
             self.wait_until(lambda: self._open)
         except BaseException:
@@ -80,6 +95,8 @@ class Link:
         deadline = time.monotonic() + (seconds or SECONDS_TO_ANSWER)
         while not happened():
             if time.monotonic() > deadline:
+                if self.is_blocked:
+                    raise blocked_error(self.name)
                 raise Unreachable(f"{self.name} does not answer", hint="look into its log")
             self.wait(1.0)
 
@@ -111,13 +128,23 @@ class Link:
     def close(self) -> None:
         """Say goodbye, as far as the other side still listens."""
         with contextlib.suppress(Unreachable), self.translated():
-            if self._connection.is_open:
+            if self._connection.is_open and not self.is_blocked:
                 self._connection.close()
+                self.wait_until(lambda: self._lost, SECONDS_TO_CLOSE)
+        if self._lost is None:  # it does not listen
+            with contextlib.suppress(Unreachable):
+                self._connection.abandon()
                 self.wait_until(lambda: self._lost, SECONDS_TO_CLOSE)
         self._release_the_loop()
 
     def _opened(self, _connection: object) -> None:
         self._open = True
+
+    def _was_blocked(self, _connection: object, _method: object) -> None:
+        self.is_blocked = True
+
+    def _was_unblocked(self, _connection: object, _method: object) -> None:
+        self.is_blocked = False
 
     def _was_lost(self, _connection: object, reason: BaseException) -> None:
         self._lost = reason
@@ -196,9 +223,9 @@ class Channel:
         self.closed = reason
 
 
-def _tuned(settings: pika.ConnectionParameters) -> pika.ConnectionParameters:
+def _tuned(settings: pika.ConnectionParameters, blocked: float | None) -> pika.ConnectionParameters:
     settings.tcp_options = TCP_OPTIONS
-    settings.blocked_connection_timeout = settings.blocked_connection_timeout or 60
+    settings.blocked_connection_timeout = settings.blocked_connection_timeout or blocked
     return settings
 
 

@@ -9,6 +9,7 @@ import pika
 from pika import spec
 
 from zcore.errors import Unreachable, ZopsError
+from zops_queue.amqp.errors import blocked_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -62,9 +63,23 @@ class Publisher:
         properties = Message(queue, b"").properties()
         return self._send_all((queue, body, properties) for body in bodies)
 
-    def send(self, message: Message) -> None:
-        """Send one message, and wait until it is stored."""
-        self.send_all([message])
+    def begin(self, message: Message) -> None:
+        """Send one message, and do not wait for it."""
+        self._trouble = ""
+        self._send(message.queue, message.body, message.properties())
+
+    def has_stored(self) -> bool:
+        """Is all that was sent stored? Waits for that, unless RabbitMQ takes nothing just now."""
+        self._link.wait(0)
+        self._link.wait_until(
+            lambda: self._all_confirmed() or self._link.is_blocked, SECONDS_TO_CONFIRM
+        )
+        return self._all_confirmed()
+
+    @property
+    def trouble(self) -> str:
+        """Why RabbitMQ takes nothing just now; "" when it does."""
+        return blocked_error(self._link.name).message if self._link.is_blocked else ""
 
     def send_all(self, messages: Iterable[Message]) -> int:
         """Send messages; return how many, all of them stored."""

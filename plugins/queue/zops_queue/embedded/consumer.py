@@ -104,6 +104,11 @@ class EmbeddedConsumer:
             )
         self._settled([delivery])
 
+    @property
+    def trouble(self) -> str:
+        """None: what is settled is stored."""
+        return ""
+
     def close(self) -> None:
         """Give back everything that is not settled; what was taken may have been begun."""
         if self._closed:

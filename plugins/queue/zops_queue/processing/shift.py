@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from typing import TYPE_CHECKING
 
 from zcore.broker import QueueState
 from zcore.errors import ZopsError
-from zops_queue.processing.handling import Handling
+from zops_queue.processing.handling import Handling, ServiceGone
 from zops_queue.processing.workplace import DRAIN_SECONDS
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Shift:
         self._handling = Handling(worker, workplace, self._broker, self._consumer, tally, caution)
         self._tally = tally
         self._empty_looks = 0
+        self._trouble, self._trouble_since = "", 0.0
         self._meter.connect()
 
     def work(self) -> None:
@@ -54,6 +56,7 @@ class Shift:
         busy = False
         while not (self._workplace.stop.is_set() or self._workplace.retirement.is_due()):
             self._consumer.wait(0 if busy else idle)
+            self._look_for_trouble()
             was_busy, busy = busy, self._handle_a_batch()
             if busy:
                 self._empty_looks = 0
@@ -81,11 +84,37 @@ class Shift:
         self._meter.look(empty=not self._consumer.held(self._queue))
         return worked
 
+    def _look_for_trouble(self) -> None:
+        """Say it when the broker takes nothing; raise `ServiceGone` when draining takes too long.
+
+        Meanwhile events go on, but for those that are to be tried again or given up.
+        """
+        trouble = self._consumer.trouble
+        if not (trouble or self._trouble):
+            return
+        self._meter.waiting = trouble
+        if trouble == self._trouble:
+            if self._drain and self._trouble_lasts():
+                raise ServiceGone(trouble)
+            return
+        self._trouble, self._trouble_since = trouble, time.monotonic()
+        if trouble:
+            self._workplace.console.warn(
+                f"queue {self._queue}: {trouble}; what is to be tried again waits for that",
+                queue=self._queue,
+                error=trouble,
+            )
+
+    def _trouble_lasts(self) -> bool:
+        return time.monotonic() - self._trouble_since > self._workplace.patience
+
     def _is_drained(self) -> bool:
         """Is nothing ready, in hand or delayed, at several looks in a row, in any queue?
 
         What is delayed need not wait for long.
         """
+        if self._trouble:
+            return False
         state = self._broker.state(self._queue) or QueueState(queue=self._queue)
         if state.delayed:
             self._broker.hasten(self._queue, DRAIN_SECONDS)
@@ -97,16 +126,24 @@ class Shift:
         return self._empty_looks >= EMPTY_LOOKS and self._workplace.lull.join(self._queue)
 
 
+def _prefetch_for(worker: LoadedWorker) -> int:
+    """A second batch comes while the first is worked on.
+
+    But not where that may take hours: other processes could do it meanwhile, and RabbitMQ counts
+    the time.
+    """
+    if math.isinf(worker.timeout):
+        return worker.batch
+    return min(max(DEFAULT_PREFETCH, 2 * worker.batch), LARGEST_PREFETCH)
+
+
 class _Turn:
     """When it is time for a batch."""
 
     def __init__(self, worker: LoadedWorker, workplace: Workplace) -> None:
         options = workplace.options
         self.queue = worker.queue
-        # a second batch comes while the first is worked on
-        self.prefetch = options.prefetch or min(
-            max(DEFAULT_PREFETCH, 2 * worker.batch), LARGEST_PREFETCH
-        )
+        self.prefetch = options.prefetch or _prefetch_for(worker)
         self.batch = min(worker.batch, self.prefetch)
         self._linger = 0.0 if options.drain or self.batch == 1 else LINGER_SECONDS
         self._since: float | None = None
