@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,14 @@ def _run(arguments: Sequence[str]) -> int:
         from zcore.completion import answer
 
         return answer(os.environ[COMPLETION])
-    from zcore.program import run
+    # until it is known whether the command wants to hear of them
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1))
+    try:
+        from zcore.program import run
 
-    return run(arguments)
+        return run(arguments)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _spare_collections() -> None:

@@ -12,6 +12,7 @@ import click
 
 from zcore.builtin import GROUP as OWN_HEADING
 from zcore.errors import Failed, UsageError
+from zcore.signals import let_through
 from zcore.targets import resolve
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class CommandGroup(click.Group):
         if command is None:
             raise UsageError(f"there is no command {args[0]!r}", hint=self._suggestion(name))
         self.running = self._promised.get(name)
+        if not (self.running and self.running.restarts):
+            let_through()
         return name, command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

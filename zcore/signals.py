@@ -4,7 +4,8 @@ Nothing raises out of a signal handler: an exception in the middle of a COMMIT w
 knowing whether it happened. The first signal only sets a flag. A long job looks at it between
 two units of work (`check()`, `wait()`), takes back what it began, and ends with
 `zcore.Interrupted`; a short command simply finishes. A second signal ends the process at once.
-Other signals do what the command that runs says (`StopFlag.hearing`).
+Other signals do what the command that runs says (`StopFlag.hearing`); they wait from the start of
+the process (`zcore.cli`) until it does, or until it is known that the command says nothing.
 
 The flag is set by a thread that reads the signal's number from a pipe (`signal.set_wakeup_fd`),
 because a Python signal handler does not run while the main thread waits inside a C library, such
@@ -117,6 +118,7 @@ class StopFlag:
             return
         self._heard.update(dict.fromkeys(numbers, callback))
         old_handlers = [(number, signal.signal(number, _noted)) for number in numbers]
+        let_through()
         try:
             yield
         finally:
@@ -258,6 +260,11 @@ def watched(
         os.close(writer)  # the watcher then reads the end of the pipe, and returns
         watcher.join()
         os.close(reader)
+
+
+def let_through() -> None:
+    """Those of `OTHER_SIGNALS` that came before anybody could hear of them come now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, OTHER_SIGNALS)
 
 
 def _noted(number: int, frame: object) -> None:

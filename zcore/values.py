@@ -26,6 +26,8 @@ class Command:
     `name` in kebab case; `target` names a `click.Command` or `click.Group`; `help` is the one
     line that `zops --help` shows; `group` a heading to list it under, by default the plugin's name.
     `example` is a command line that `zops --help` ends with, for those that people come for.
+    `restarts` says that it hears SIGHUP and SIGUSR1 (`StopFlag.hearing`): one that comes before
+    then waits for it.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Command:
     help: str
     group: str = ""
     example: str = ""
+    restarts: bool = False
 
 
 @frozen

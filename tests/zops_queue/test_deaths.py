@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -105,13 +106,13 @@ def test_guilty_is_who_was_alone(tmp_path: Path) -> None:
 def test_the_notes_of_the_living_are_left_alone(tmp_path: Path) -> None:
     hand = Hand(tmp_path, "q", 2)
     hand.take([delivery("a"), delivery("b"), delivery("c")], limit=5)
-    hand.count(7, 1, 2)
+    hand.count(7, 1, 2, 3)
     deaths = Deaths(tmp_path)
     assert deaths.suspects("q") == {}
     assert deaths.consumers() == {"q": 1}
     ((path, note),) = deaths.in_hand_of(os.getpid())
     assert note.digests == (digest("a"), digest("b"))
-    assert (note.processed, note.retried, note.dead) == (7, 1, 2)
+    assert (note.processed, note.retried, note.dead, note.repeated) == (7, 1, 2, 3)
     assert not note.is_late(note.since + 4)
     assert note.is_late(note.since + 6)
     deaths.took_too_long(path, note)
@@ -127,6 +128,25 @@ def test_what_cannot_be_noted_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Refused, match="cannot be noted"):
         Deaths(tmp_path / "file" / "folder").require_writable()
+
+
+def test_a_full_disk_costs_no_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    deaths = Deaths(tmp_path, warn=warnings.append)
+    process = die(tmp_path, "q a")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Deaths, "_save", full)
+        deaths.process_died(process, "it was tired")
+        assert set(deaths.suspects("q")) == {digest("a")}  # known here
+    assert len(warnings) == 1
+    assert "No space left" in warnings[0]
+    die(tmp_path, "q b")
+    deaths.suspects("q")
+    assert set(Deaths(tmp_path).suspects("q")) == {digest("a"), digest("b")}  # and to all, now
 
 
 def test_a_book_that_cannot_be_read_is_begun_anew(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -119,6 +120,31 @@ def test_told_to_restart_it_finishes_what_is_in_hand_first(
     assert end_of(process)[0] == 0
 
 
+HANG_UP_ONCE = """
+import os, signal
+from pathlib import Path
+
+early = Path(os.environ["DANGER"]) / "early"
+if early.exists():
+    early.unlink()
+    os.kill(os.getpid(), signal.SIGHUP)
+"""
+
+
+def test_a_signal_to_restart_waits_for_who_is_just_starting(danger: Danger) -> None:
+    plugin = danger.code / "__init__.py"
+    plugin.write_text(HANG_UP_ONCE + plugin.read_text())  # long before anything listens
+    (danger.place / "early").touch()
+    assert danger.zops("queue", "list", check=False).exit_code == -signal.SIGHUP
+    danger.publish("danger_one", {})
+    (danger.place / "early").touch()
+    process = danger.start("danger_one")
+    until(lambda: danger.done() == [0], SECONDS_TO_START)
+    process.terminate()
+    exit_code, said = end_of(process)
+    assert (exit_code, said.count("starting anew")) == (0, 1)
+
+
 def test_a_restart_is_off_when_it_is_told_to_stop_meanwhile(danger: Danger) -> None:
     danger.publish("danger_one", {"do": "wait"})
     process = danger.start("danger_one")
@@ -166,8 +192,12 @@ def test_the_death_of_a_child_does_not_touch_the_others(on_both: Danger) -> None
 def test_several_children_drain_a_queue(on_both: Danger) -> None:
     on_both.publish("danger", *[{}] * 300)
     drain = ("--json", "process-queue", "danger", "--drain", "--processes", "2")
+    on_both.zops.environment["ZOPS_QUEUE_STATS_FOLDER"] = str(on_both.place / "stats")
     report = on_both.zops(*drain, "--max-events", "60").json()
     assert (report["processed"], report["retried"], report["dead"]) == (300, 0, 0)
+    assert report["repeated"] == 0
+    (stats,) = (on_both.place / "stats").iterdir()  # one file, of all of them
+    assert json.loads(stats.read_text())["update_time"] > 0
     assert sorted(on_both.done()) == list(range(300))
     assert len(on_both.processes()) >= 5
 

@@ -24,11 +24,12 @@ from zops_queue.processing.reload import require_watchfiles
 from zops_queue.processing.workplace import Options
 from zops_queue.watching.health import STUCK_SECONDS, exposition, goes_on, health_of
 from zops_queue.watching.http import serving
-from zops_queue.watching.merged import MergedMeters
+from zops_queue.watching.merged import MergedMeters, MergedStats
 from zops_queue.watching.meter import Meters, QueueMeter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from zcore.broker import Event, WorkContext
 
@@ -162,6 +163,33 @@ def test_several_processes_are_one_to_whoever_watches() -> None:
     merged.update(1, [QueueMeter("q", processed=1).numbers()])
     (_, after) = merged.all()
     assert (after.processed, after.dead, health_of(after, now).ok) == (8, 1, True)
+
+
+def test_several_processes_write_one_file_of_statistics(tmp_path: Path) -> None:
+    merged = MergedMeters(["q"])
+    stats = MergedStats(merged, tmp_path, print)
+    first, second = QueueMeter("q", since_emptied=3), QueueMeter("q", since_emptied=4)
+    first.recent.extend([(10, 1.0), (20, 3.0)])
+    second.recent.append((10, 4.0))
+    stats.look()
+    assert not list(tmp_path.iterdir())  # nobody has said anything yet
+    merged.update(0, [json.loads(json.dumps(first.numbers()))])
+    merged.update(1, [second.numbers()])
+    stats.look()
+    written = json.loads((tmp_path / "q.stats").read_text())
+    assert written["recent_average_consume_time"] == 8.0 / 40
+    assert written["consumed_since_last_emptied"] == 7
+    assert written["queue_last_emptied_timestamp"] == second.emptied
+    (tmp_path / "q.stats").unlink()
+    second.calls += 1
+    merged.update(1, [second.numbers()])
+    time.sleep(1.1)  # as long as between two files
+    stats.look()  # none has got on since: the monitoring is to see that
+    assert not list(tmp_path.iterdir())
+    second.progress += 1
+    merged.update(1, [second.numbers()])
+    stats.look()
+    assert (tmp_path / "q.stats").exists()
 
 
 def test_when_a_new_process_would_do_better() -> None:

@@ -100,6 +100,7 @@ def zops_commands() -> list[Command]:
             "Handle the events of queues.",
             group="Queues",
             example="zops process-queue --all",
+            restarts=True,
         ),
         Command(
             "queue",

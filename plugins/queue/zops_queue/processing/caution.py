@@ -98,7 +98,8 @@ class Caution:
         """Note what became of all events so far."""
         if self.hand is not None:
             tally = self._tally
-            self.hand.count(tally.processed, tally.retried, sum(tally.dead.values()))
+            dead = sum(tally.dead.values())
+            self.hand.count(tally.processed, tally.retried, dead, tally.repeated)
 
     def _note(self, worker: LoadedWorker) -> Hand | None:
         if self._deaths is None:

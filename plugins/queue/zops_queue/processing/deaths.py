@@ -65,11 +65,21 @@ Book = dict[str, dict[str, Suspect]]
 
 
 class Deaths:
-    """The book of the dead in `folder`, shared by all processes that work there."""
+    """The book of the dead in `folder`, shared by all processes that work there.
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    While it cannot be written (the disk is full) this process keeps what it knows, and warns once.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+        warn: Callable[[str], object] = lambda text: None,
+    ) -> None:
         self.folder = folder
         self._clock = clock
+        self._warn = warn
+        self._unwritten: Book = {}
 
     def require_writable(self) -> None:
         """Raise `Refused` when nobody can write here: then a supervisor sees nothing."""
@@ -175,10 +185,12 @@ class Deaths:
             fcntl.flock(lock, fcntl.LOCK_EX)
             before = self._load()
             book = {queue: dict(suspects) for queue, suspects in before.items()}
+            for queue, suspects in self._unwritten.items():
+                book.setdefault(queue, {}).update(suspects)
             yield book
             book = {queue: suspects for queue, suspects in book.items() if suspects}
             if book != before:
-                self._save(book)
+                self._save_if_possible(book)
         finally:
             os.close(lock)
 
@@ -196,6 +208,16 @@ class Deaths:
             }
         except (OSError, ValueError, TypeError, AttributeError):  # none yet, or none of ours
             return {}
+
+    def _save_if_possible(self, book: Book) -> None:
+        try:
+            self._save(book)
+        except OSError as error:
+            if not self._unwritten:
+                self._warn(f"{self.folder / FILE} cannot be written: {error.strerror}")
+            self._unwritten = book
+        else:
+            self._unwritten = {}
 
     def _save(self, book: Book) -> None:
         draft = self.folder / f".{FILE}"

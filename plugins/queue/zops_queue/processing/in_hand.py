@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 SUFFIX = ".hand"
 IDLE, BUSY, STOPPING = 0, 1, 2
-HEADER = struct.Struct("<4sBBxxIIdd3Q256s")
+HEADER = struct.Struct("<4sBBxxIIdd4Q256s")
 """Magic, state, watched, pid, events in hand, since, limit, what became of others, queue."""
-MAGIC = b"zih2"
+MAGIC = b"zih3"
 STATE = 4  # where its byte is
 IN_HAND = struct.Struct("<Idd")  # events, since, limit
 IN_HAND_AT = struct.calcsize("<4sBBxxI")
-OUTCOMES = struct.Struct("<3Q")  # processed, retried, dead
+OUTCOMES = struct.Struct("<4Q")  # processed, retried, dead, repeated
 OUTCOMES_AT = IN_HAND_AT + IN_HAND.size
 DIGEST_BYTES = 8
 
@@ -60,6 +60,7 @@ class Contents:
     processed: int
     retried: int
     dead: int
+    repeated: int
     digests: tuple[bytes, ...]
 
     def is_late(self, now: float) -> bool:
@@ -87,7 +88,7 @@ class Hand:
             self._map = mmap.mmap(self._descriptor, size)
             name = queue.encode()[:256]
             owner = (MAGIC, IDLE, watched, os.getpid())
-            HEADER.pack_into(self._map, 0, *owner, 0, 0.0, 0.0, 0, 0, 0, name)
+            HEADER.pack_into(self._map, 0, *owner, 0, 0.0, 0.0, 0, 0, 0, 0, name)
             draft.rename(self.path)
         except BaseException:
             os.close(self._descriptor)
@@ -109,9 +110,9 @@ class Hand:
         if self._map[STATE] == BUSY:
             self._map[STATE] = IDLE
 
-    def count(self, processed: int, retried: int, dead: int) -> None:
+    def count(self, processed: int, retried: int, dead: int, repeated: int) -> None:
         """Note what became of all events so far."""
-        OUTCOMES.pack_into(self._map, OUTCOMES_AT, processed, retried, dead)
+        OUTCOMES.pack_into(self._map, OUTCOMES_AT, processed, retried, dead, repeated)
 
     def stop(self) -> None:
         """Note that whatever happens from now on is no fault of an event."""
@@ -135,7 +136,7 @@ def _contents(data: bytes) -> Contents | None:
     if len(data) < HEADER.size or not data.startswith(MAGIC):
         return None
     _, state, watched, pid, count, since, limit, *outcomes, queue = HEADER.unpack_from(data)
-    processed, retried, dead = outcomes
+    processed, retried, dead, repeated = outcomes
     digests = data[HEADER.size : HEADER.size + count * DIGEST_BYTES]
     return Contents(
         pid=pid,
@@ -147,6 +148,7 @@ def _contents(data: bytes) -> Contents | None:
         processed=processed,
         retried=retried,
         dead=dead,
+        repeated=repeated,
         digests=tuple(
             digests[start : start + DIGEST_BYTES] for start in range(0, len(digests), DIGEST_BYTES)
         ),

@@ -50,6 +50,5 @@ def restart_in_place() -> NoReturn:
     command = own_command()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    for number in RESTART_SIGNALS:  # until it listens to them itself
-        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, RESTART_SIGNALS)  # until it hears them itself
     os.execv(command[0], command)  # noqa: S606 # ourselves

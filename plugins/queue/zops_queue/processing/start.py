@@ -153,21 +153,19 @@ def _work(
     restart = Restart(context.stop)
     for worker in workers:  # there from the beginning, before the first connection
         workplace.meters.of(worker.queue)
-    with (
-        _watched(context, workplace.meters, http),
-        context.stop.hearing(RESTART_SIGNALS, restart.ask),
-    ):
-        context.console.note(f"processing {_names(workers)}")
-        tally = run(
-            load_workers(context, workers),
-            workplace,
-            lambda: notifier.tell(context.stop, workplace.meters.all()),
-        )
-    if restart.is_due:
-        context.console.note("starting anew")
-        notifier.reloading()
-        context.close()
-        restart_in_place()
+    with context.stop.hearing(RESTART_SIGNALS, restart.ask):
+        with _watched(context, workplace.meters, http):
+            context.console.note(f"processing {_names(workers)}")
+            tally = run(
+                load_workers(context, workers),
+                workplace,
+                lambda: notifier.tell(context.stop, workplace.meters.all()),
+            )
+        if restart.is_due:
+            context.console.note("starting anew")
+            notifier.reloading()
+            context.close()
+            restart_in_place()
     if reason := workplace.retirement.reason:
         context.console.note(f"this process ends: {reason}")
     return tally
@@ -206,7 +204,7 @@ def _supervise(
     """In child processes. What they need to work is not imported here."""
     from zops_queue.processing.reload import code_of, reloading
     from zops_queue.processing.supervisor import Supervisor
-    from zops_queue.watching.merged import MergedMeters
+    from zops_queue.watching.merged import MergedMeters, MergedStats
 
     with closing(open_broker(context)):
         """Is it there? Else each child would say that it is not."""
@@ -214,16 +212,26 @@ def _supervise(
     deaths.require_writable()
     notifier = Notifier()
     meters = MergedMeters([worker.queue for worker in workers])
+    folder = _stats_folder(context)
+    stats = MergedStats(meters, folder, context.console.warn) if folder else None
+
+    def look() -> None:
+        notifier.tell(context.stop, meters.all())
+        if stats:
+            stats.look()
+
     supervisor = Supervisor(
         options,
         context.stop,
         context.console,
         deaths,
         meters,
-        lambda: notifier.tell(context.stop, meters.all()),
+        look,
     )
     with ExitStack() as around:
         around.enter_context(_watched(context, meters, http))
+        if stats:
+            around.callback(stats.write)
         if options.autoreload:
             places = code_of(context.plugins)
             around.enter_context(reloading(places, supervisor.restart, context.console))
@@ -235,6 +243,7 @@ def _supervise(
 
 def _workplace(context: Context, options: Options) -> Workplace:
     attempts = _at_least_one(context, ATTEMPTS, "an event has to be tried at least once")
+    stats_folder = None if options.is_child else _stats_folder(context)  # the supervisor has them
     retries = RetryPolicy(attempts, DRAIN_SECONDS) if options.drain else RetryPolicy(attempts)
     return Workplace(
         settings=context.settings,
@@ -244,7 +253,7 @@ def _workplace(context: Context, options: Options) -> Workplace:
         open_database=one_at_a_time(context),
         options=options,
         retries=retries,
-        meters=Meters(_stats_folder(context), context.console.warn),
+        meters=Meters(stats_folder, context.console.warn),
         deaths=_deaths(context),
         most_deaths=_at_least_one(
             context, MOST_DEATHS, "an event is part of a death at least once"
@@ -260,7 +269,7 @@ def _workplace(context: Context, options: Options) -> Workplace:
 
 
 def _deaths(context: Context) -> Deaths:
-    return Deaths(context.settings.home / NOTES_FOLDER)
+    return Deaths(context.settings.home / NOTES_FOLDER, warn=context.console.warn)
 
 
 @contextmanager
@@ -299,12 +308,14 @@ def _processed(tally: Tally, seconds: float, options: Options) -> Result:
     data = {
         "processed": tally.processed,
         "retried": tally.retried,
+        "repeated": tally.repeated,
         "dead": dead_letters,
         "seconds": round(seconds, 3),
     }
+    done_before = f", {tally.repeated} had been done before" if tally.repeated else ""
     text = (
         f"processed {tally.processed} events in {seconds:.1f} s"
-        f" ({tally.retried} attempts repeated, {dead_letters} events given up)"
+        f" ({tally.retried} attempts failed, {dead_letters} events given up{done_before})"
     )
     findings = [
         Finding(

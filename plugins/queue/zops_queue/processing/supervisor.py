@@ -14,7 +14,7 @@ from zops_queue.processing.memory import MEBIBYTE, resident_bytes
 from zops_queue.processing.restart import RESTART_SIGNALS
 from zops_queue.processing.retry import Pauses
 from zops_queue.processing.workplace import Tally
-from zops_queue.watching.meter import QueueMeter
+from zops_queue.watching.meter import OUTCOMES, QueueMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,12 +162,13 @@ class Supervisor:
         meters = {meter["queue"]: dict(meter) for meter in child.meters}
         for note in notes:
             meter = meters.setdefault(note.queue, QueueMeter(note.queue).numbers())
-            meter |= {"processed": note.processed, "retried": note.retried, "dead": note.dead}
+            meter |= {name: getattr(note, name) for name in OUTCOMES}
         self.meters.update(post.number, list(meters.values()))
         self.meters.end(post.number)
         for meter in meters.values():
             dead = {meter["queue"]: meter["dead"]} if meter["dead"] else {}
-            self._tally.add(Tally(meter["processed"], meter["retried"], dead=dead))
+            counts = meter["processed"], meter["retried"], dead, meter["repeated"]
+            self._tally.add(Tally(*counts))
 
     def _mourn(self, post: _Post, child: Child, notes: Sequence[Contents]) -> None:
         """A child has died, and left `notes`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zcore.version import __version__
+from zops_queue.watching.meter import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,15 +65,11 @@ def _lines(meters: Readable) -> Iterator[str]:
     yield from _family(
         "zops_queue_events_total",
         "counter",
-        "Events, by what became of them: processed, retried (tried and to be tried again), dead.",
+        "Events: processed, retried (to be tried again), dead, repeated (came again, were done).",
         [
-            ({"queue": meter.queue, "outcome": outcome}, count)
+            ({"queue": meter.queue, "outcome": outcome}, getattr(meter, outcome))
             for meter in every
-            for outcome, count in (
-                ("processed", meter.processed),
-                ("retried", meter.retried),
-                ("dead", meter.dead),
-            )
+            for outcome in OUTCOMES
         ],
     )
     for name, kind, help, value in (

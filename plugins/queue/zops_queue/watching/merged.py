@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zops_queue.watching.meter import QueueMeter
+from zops_queue.watching.meter import OUTCOMES, QueueMeter
+from zops_queue.watching.stats_file import StatsFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
-COUNTS = ("processed", "retried", "dead", "calls", "seconds")
+COUNTS = (*OUTCOMES, "calls", "seconds")
 
 
 @dataclass(slots=True)
@@ -36,6 +38,11 @@ class MergedMeters:
         """One for each queue, by name."""
         return [self._merged(queue) for queue in sorted(self.queues)]
 
+    def last_progress(self, queue: str) -> float:
+        """When a process got on with `queue` last; 0 when none says so."""
+        running = tuple(self._running.values())
+        return max((meters[queue]["progress"] for meters in running if queue in meters), default=0)
+
     def _merged(self, queue: str) -> QueueMeter:
         """A queue is consumed when one of its processes does so, and stuck when one is stuck."""
         said = [meters[queue] for meters in tuple(self._running.values()) if queue in meters]
@@ -50,5 +57,29 @@ class MergedMeters:
             merged.waiting = next((meter["waiting"] for meter in said if meter["waiting"]), "")
             merged.trouble = next((meter["trouble"] for meter in said if meter["trouble"]), "")
             merged.emptied = max(meter["emptied"] for meter in said)
+            merged.since_emptied = sum(meter["since_emptied"] for meter in said)
+            merged.recent.extend(tuple(meter["recent"]) for meter in said)
             merged.progress = min(meter["progress"] for meter in said)
         return merged
+
+
+class MergedStats:
+    """A file of statistics for each queue, of all processes together, in `folder`."""
+
+    def __init__(self, meters: MergedMeters, folder: Path, warn: Callable[[str], None]) -> None:
+        self._meters = meters
+        self._files = {queue: StatsFile(folder, queue, warn) for queue in meters.queues}
+        self._progress = dict.fromkeys(meters.queues, 0.0)
+
+    def look(self) -> None:
+        """Write what is due, but for queues that no process got on with."""
+        for meter in self._meters.all():
+            progress = self._meters.last_progress(meter.queue)
+            if progress > self._progress[meter.queue]:
+                self._progress[meter.queue] = progress
+                self._files[meter.queue].write_if_due(meter)
+
+    def write(self) -> None:
+        """Write all of them, at the end."""
+        for meter in self._meters.all():
+            self._files[meter.queue].write(meter)

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from zops_queue.processing.workplace import Tally
     from zops_queue.watching.stats_file import StatsFile
 
+OUTCOMES = ("processed", "retried", "dead", "repeated")  # of events
 NUMBERS = (
-    *("queue", "processed", "retried", "dead", "calls", "seconds"),
-    *("connected", "busy", "waiting", "trouble", "emptied", "progress"),
+    *("queue", *OUTCOMES, "calls", "seconds"),
+    *("connected", "busy", "waiting", "trouble", "emptied", "since_emptied", "progress"),
 )
 RECENT_CALLS = 50  # as many as the server's workers look back
 
@@ -36,6 +37,7 @@ class QueueMeter:
     processed: int = 0
     retried: int = 0
     dead: int = 0
+    repeated: int = 0  # came again after they were done
     calls: int = 0
     seconds: float = 0.0  # in calls
     connected: bool = False
@@ -51,7 +53,7 @@ class QueueMeter:
     @contextlib.contextmanager
     def call(self, tally: Tally) -> Iterator[None]:
         """Measure one batch, whose events are counted in `tally` while inside."""
-        before = (tally.processed, tally.retried, tally.dead.get(self.queue, 0))
+        before = self._outcomes(tally)
         began = self.progress = time.monotonic()
         self.busy = True
         try:
@@ -85,19 +87,25 @@ class QueueMeter:
 
     def numbers(self) -> dict[str, Any]:
         """What another process has to know of it (`zops_queue.watching.merged`)."""
-        return {name: getattr(self, name) for name in NUMBERS}
+        return {name: getattr(self, name) for name in NUMBERS} | {"recent": self._recently()}
 
     def seconds_per_event(self) -> float | None:
         """What an event took in the calls before now; None when there was none that succeeded."""
-        events = sum(count for count, _ in self.recent)
-        return sum(seconds for _, seconds in self.recent) / events if events else None
+        events, seconds = self._recently()
+        return seconds / events if events else None
 
-    def _count(self, tally: Tally, before: tuple[int, int, int], seconds: float) -> None:
-        processed, retried, dead = before
-        done = tally.processed - processed
-        self.processed += done
-        self.retried += tally.retried - retried
-        self.dead += tally.dead.get(self.queue, 0) - dead
+    def _recently(self) -> tuple[int, float]:
+        events, seconds = zip(*self.recent, strict=True) if self.recent else ((), ())
+        return sum(events), sum(seconds)
+
+    def _outcomes(self, tally: Tally) -> tuple[int, ...]:
+        return tally.processed, tally.retried, tally.dead.get(self.queue, 0), tally.repeated
+
+    def _count(self, tally: Tally, before: tuple[int, ...], seconds: float) -> None:
+        after = self._outcomes(tally)
+        for name, old, new in zip(OUTCOMES, before, after, strict=True):
+            setattr(self, name, getattr(self, name) + new - old)
+        done = after[0] - before[0]
         self.calls += 1
         self.seconds += seconds
         self.since_emptied += done

@@ -2,7 +2,7 @@
 
 `<queue>.stats` is a JSON object; the server's monitoring works out from it how long the rest of a
 queue takes, and calls a worker stuck whose file is older than three minutes while events wait.
-Several workers of one queue replace each other's file, as the server's do.
+Several runs on one queue replace each other's file, as the server's workers do.
 """
 
 from __future__ import annotations
