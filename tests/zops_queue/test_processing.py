@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from dataclasses import replace
@@ -16,9 +17,10 @@ from tests.zops_queue.places import Recorder, impatient, workplace
 from tests.zops_queue.proxy import Proxy
 from tests.zops_queue.receiving import until
 from zcore.broker import Rejected
-from zcore.errors import Interrupted, Unreachable
+from zcore.errors import Failed, Interrupted, Unreachable
 from zops_queue.amqp.broker import AmqpBroker
 from zops_queue.embedded.broker import EmbeddedBroker
+from zops_queue.embedded.consumer import EmbeddedConsumer
 from zops_queue.processing.handling import ServiceGone
 from zops_queue.processing.retry import RetryPolicy
 from zops_queue.processing.runner import run
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.zops_queue.conftest import Connect
-    from zcore.broker import Broker, Event, QueueState, WorkContext
+    from zcore.broker import Broker, Delivery, Event, QueueState, WorkContext
     from zops_queue.processing.workplace import Workplace
 
 
@@ -351,6 +353,46 @@ def test_a_small_prefetch_makes_small_batches(connect: Connect, broker: Broker, 
     run([recorder.loaded], workplace(connect, options=Options(drain=True, prefetch=4)))
     assert recorder.done == list(range(10))
     assert max(len(call) for call in recorder.calls) <= 4
+
+
+def test_what_may_take_hours_is_fetched_when_its_turn_comes(
+    place: Workplace, broker: Broker, queue: str
+) -> None:
+    broker.publish(queue, events(range(3)))
+    left: list[int] = []
+
+    def look(events: Sequence[Event], context: WorkContext) -> None:
+        left.append(state(broker, queue).ready)  # for other processes
+
+    run([LoadedWorker(queue, 1, look, timeout=math.inf)], place)
+    assert left == [2, 1, 0]
+
+
+def test_a_disk_that_is_full_for_a_while_ends_nothing(
+    embedded: Callable[[], EmbeddedBroker],
+    queue: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    broker = embedded()
+    broker.publish(queue, events(range(3)))
+    acknowledge, full = EmbeddedConsumer.acknowledge, [True]
+
+    def fail_once(self: EmbeddedConsumer, deliveries: Sequence[Delivery]) -> None:
+        if full.pop() if full else False:
+            raise Failed("the queue file: database or disk is full")
+        acknowledge(self, deliveries)
+
+    monkeypatch.setattr(EmbeddedConsumer, "acknowledge", fail_once)
+    place = workplace(embedded, options=Options())
+    recorder = Recorder(queue)
+    thread = threading.Thread(target=run, args=([recorder.loaded], place))
+    thread.start()
+    until(lambda: recorder.done == [0, 0, 1, 2])
+    place.stop.set()
+    thread.join()
+    assert "disk is full; connecting again" in capsys.readouterr().err
+    broker.close()
 
 
 def test_draining_brings_old_delays_nearer(connect: Connect, broker: Broker, queue: str) -> None:

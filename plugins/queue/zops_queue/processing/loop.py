@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from zcore.errors import Interrupted, Unreachable
+from zcore.errors import Interrupted, Unreachable, ZopsError
 from zcore.text import describe
 from zops_queue.processing.caution import Caution
 from zops_queue.processing.handling import ServiceGone
@@ -41,7 +41,7 @@ class QueueLoop:
         """Work until it is time to end or, when draining, until nothing is left.
 
         Raises `Unreachable` when the broker is away at the start, or while draining for longer
-        than anybody wants to wait; without others also whatever else goes wrong.
+        than anybody wants to wait; without others also a bug, and what is wrong at the start.
         """
         try:
             while not self._workplace.stop.is_set() and not self._has_ended():
@@ -74,7 +74,9 @@ class QueueLoop:
     def _is_fatal(self, error: Exception) -> bool:
         if isinstance(error, Unreachable):
             return not self._has_begun
-        return self._workplace.options.drain or not self._others
+        if self._workplace.options.drain:
+            return True
+        return not (self._others or (self._has_begun and isinstance(error, ZopsError)))
 
     def _pause(self, trouble: Exception, worked: float) -> bool:
         """Wait, longer each time. True when asked to stop meanwhile."""
