@@ -141,6 +141,11 @@ def test_an_address_outside_of_ascii(serve_mail: Serve, mailer_for: MakeMailer) 
         mailer_for(unable.url).send(letter("jörg@a.test"), Dots())
     mailer_for(unable.url).send(letter("ann@bücher.test"), Dots())
     assert unable.recipients == ["ann@xn--bcher-kva.test"]
+    headers = "Reply-To: jörg@a.test\r\n\r\nhi\r\n".encode()
+    mailer_for(able.url).send(letter(content=headers), Dots())
+    assert able.received[-1].content == headers
+    with pytest.raises(MailRefused, match="SMTPUTF8"):
+        mailer_for(unable.url).send(letter(content=headers), Dots())
 
 
 class TestEncryption:

@@ -32,7 +32,9 @@ def say_that_it_is_there(work: WorkContext, user_id: int, export_id: int) -> Non
     users, exports = zerver_userprofile.c, zerver_realmexport.c
     chosen = sa.select(users.id, users.recipient_id, exports.realm_id, exports.date_succeeded)
     # locked, so that two who look for the message do so one after the other
-    chosen = chosen.where(users.id == user_id, exports.id == export_id).with_for_update()
+    chosen = chosen.where(
+        users.id == user_id, exports.id == export_id, exports.realm_id == users.realm_id
+    ).with_for_update()
     with work.database.begin() as connection:
         bot = find_bot(connection, NOTIFICATION_BOT)
         row = connection.execute(chosen).first()

@@ -41,8 +41,9 @@ class Letter:
 
     @property
     def needs_utf8(self) -> bool:
-        """Must the mail server understand addresses outside of ASCII?"""
-        return self.sender.needs_utf8 or self.recipient.needs_utf8
+        """Must the mail server understand addresses outside of ASCII, in headers too?"""
+        is_plain = self.content.isascii()
+        return self.sender.needs_utf8 or self.recipient.needs_utf8 or not is_plain
 
 
 def write_letter(

@@ -96,7 +96,7 @@ class Mailer:
         if letter.needs_utf8:
             if not connection.has_extn("smtputf8"):
                 raise self._refused(letter, "does not take addresses outside of ASCII (SMTPUTF8)")
-            options = " SMTPUTF8"
+            options = " SMTPUTF8 BODY=8BITMIME"
         connection.command_encoding = "utf-8" if letter.needs_utf8 else "ascii"
         reply = connection.docmd("MAIL", f"FROM:<{letter.sender.spec}>{options}")
         if reply[0] == LOGIN_NEEDED:
