@@ -37,7 +37,6 @@ CONTENT_TYPES = {
     "WEBP": WEBP,
 }
 ANIMATED = {"image/avif": "AVIF", "image/gif": "GIF", WEBP: "WEBP"}
-READ = tuple(CONTENT_TYPES.keys() - {"MPO"})  # which is found out behind JPEG
 WRITTEN = {**ANIMATED, "image/jpeg": "JPEG", PNG: "PNG"}
 COUNTED_ONE_BY_ONE = ("GIF", "TIFF")
 ALWAYS_ONE_FRAME = ("JPEG", "MPO", "PNG")
@@ -46,7 +45,20 @@ ORIENTATION = 0x0112  # the tag that says how the camera was held
 MODES = ("L", "LA", "RGB", "RGBA")
 DURATION = 100  # milliseconds of a frame that does not say
 
+
+def _with_heic() -> bool:
+    """Read HEIC, too, if the library for that is installed: see the extra `heic`."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener(thumbnails=False)
+    return True
+
+
 Image.init()  # by hand, as it is not made for threads
+LOOKED_AT = CONTENT_TYPES | ({"HEIF": "image/heic"} if _with_heic() else {})
+READ = tuple(LOOKED_AT.keys() - {"MPO"})  # which is found out behind JPEG
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2  # it refuses twice of that, and warns of what has more
 # Nor is a change of filters for a while. What it warns of is small damage that it can read.
 warnings.filterwarnings("ignore", module=r"PIL\b")
@@ -172,7 +184,7 @@ def _facts(image: Image.Image) -> ImageFacts:
     # A PNG would be decoded to the end to find out.
     if image.format != "PNG" and image.getexif().get(ORIENTATION) in TURNED_ASIDE:
         width, height = height, width
-    return ImageFacts(CONTENT_TYPES[image.format or ""], width, height, _frame_count(image))
+    return ImageFacts(LOOKED_AT[image.format or ""], width, height, _frame_count(image))
 
 
 @contextmanager

@@ -57,6 +57,15 @@ def test_the_kinds_that_a_server_knows_are_known_by_their_content(kind: str) -> 
     assert look(saved(kind)) == ImageFacts(f"image/{kind.lower()}", 60, 40, 1)
 
 
+def test_photos_of_some_phones_are_known_with_the_extra() -> None:
+    assert look(saved("HEIF")) == ImageFacts("image/heic", 60, 40, 1)
+    turned = Image.Exif()
+    turned[images.ORIENTATION] = 6
+    assert look(saved("HEIF", exif=turned.tobytes()))[1:3] == (40, 60)
+    with pytest.raises(UnusableImage):
+        look(io.BytesIO(saved("HEIF").read()[:300]))
+
+
 def test_a_photo_is_as_wide_as_it_is_when_held_upright() -> None:
     turned = Image.Exif()
     turned[images.ORIENTATION] = 6

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 GRAVATAR = "G"
 UNUSABLE = "unusable-image"
+HEIC = "image/heic"
 
 users, emoji = tables["zerver_userprofile"], tables["zerver_realmemoji"]
 
@@ -71,9 +72,16 @@ def _report_unusable(job: ImportJob, place: Place, stored: Stored) -> None:
         "avatar": "it was left out, and the user has the picture that Gravatar knows",
     }.get(place.image, "it was copied as it is")
     message = f"the {place.image} cannot be shown: {stored.unusable}; {follows}"
-    job.find(Finding(UNUSABLE, message, where=place.record.name))
+    job.find(Finding(UNUSABLE, message, place.record.name, _hint(place)))
     if place.image == "avatar":
         _take_avatar_away(job, place)
+
+
+def _hint(place: Place) -> str:
+    from zcore.images import LOOKED_AT
+
+    lacking = place.content_type == HEIC and HEIC not in LOOKED_AT.values()
+    return "with pip install 'zops-cli[heic]' such images are read" if lacking else ""
 
 
 def _take_avatar_away(job: ImportJob, place: Place) -> None:
