@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.environments import build, new_environment
+from zcore.testing.processes import disk_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,12 @@ pytest_plugins = ["zcore.testing"]
 # Long tests first, then the many short ones: nobody waits for one long file at the end.
 FOLDERS = ("packaging", "acceptance", "zops_queue", "docs", "zops_export", "zops_realm")
 TESTS = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    """Have the tests' folders in memory, where that has room: a disk takes a fifth of the time."""
+    if memory := disk_in_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -68,7 +68,7 @@ def free_ports(count: int) -> list[int]:
 
 def private_folder(name: str, account: Account | None = None) -> Path:
     """A new folder only its owner can look into; short, because sockets' paths have to be."""
-    parent = _in_memory() or Path(tempfile.gettempdir())
+    parent = disk_in_memory() or Path(tempfile.gettempdir())
     if account is not None and not _open_to_all(parent):
         parent = Path("/tmp")  # noqa: S108 - the new folder in it is private
     folder = Path(tempfile.mkdtemp(prefix=f"zops-{name}-", dir=parent))
@@ -77,7 +77,7 @@ def private_folder(name: str, account: Account | None = None) -> Path:
     return folder
 
 
-def _in_memory() -> Path | None:
+def disk_in_memory() -> Path | None:
     """The disk in memory, where there is one, with room. `TMPDIR` decides where it is set."""
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
         return None
