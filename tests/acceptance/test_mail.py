@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.smtp_server import DROP, HANG
+from tests.zops_queue.dangerous import until_stopping
 from zcore.schema.queues import zerver_scheduledemail
 
 if TYPE_CHECKING:
@@ -263,6 +264,7 @@ def test_told_to_stop_it_ends_the_letter_in_hand(
     process = zops_as_process.start("process-queue", "--queue-name", "email_senders")
     assert mail_server.has_letter.wait(60)
     process.send_signal(signal.SIGTERM)
+    until_stopping(zops_as_process.home)
     mail_server.answers.set()
     assert process.wait(60) == 0
 

@@ -72,6 +72,12 @@ def do_exhaust():
 """
 
 
+def until_stopping(home: Path) -> None:
+    """Wait until whoever works with the data folder `home` knows that it is to stop."""
+    notes = home / "in-hand"
+    until(lambda: not any(note.busy for path in in_hand.notes(notes) if (note := read(path))))
+
+
 class Danger:
     """The plugin, installed for `zops`; its workers write down what they do in `place`."""
 
@@ -117,8 +123,7 @@ class Danger:
 
     def until_stopping(self) -> None:
         """Wait until whoever works knows that it is to stop."""
-        notes = self.zops.home / "in-hand"
-        until(lambda: not any(note.busy for path in in_hand.notes(notes) if (note := read(path))))
+        until_stopping(self.zops.home)
 
     def go(self) -> None:
         """Let the events that wait end."""
