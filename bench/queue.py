@@ -156,9 +156,9 @@ def measure_start(place: Place, rounds: int) -> list[Limit]:
     """From start to the first event; memory of many queues."""
     numbers = write_numbers(place, 500)
     seconds = min(subjects.first_event(place, numbers) for _ in range(rounds))
-    own, peak = subjects.many_queues(place, place.home / "activity.jsonl", numbers)
+    own, peak = subjects.many_queues(place, write_activity(place, 5_000), numbers)
     others = subjects.QUEUES - own
-    name = f"{own} queues of a server and {others} more in one process, peak MB"
+    name = f"{own} queues with workers of ours and {others} more in one process, peak MB"
     return [
         Limit("start to first event, s", seconds, 0.7, at_least=False),
         Limit(name, peak, 110, at_least=False),

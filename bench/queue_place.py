@@ -156,12 +156,12 @@ class Program:
     output: Path
     started: float
 
-    def wait(self) -> Run:
-        """When it has ended by itself. Raises `CommandFailed`."""
+    def wait(self, *exit_codes: int) -> Run:
+        """When it has ended by itself, with one of `exit_codes` (0). Raises `CommandFailed`."""
         _, status, usage = os.wait4(self.process.pid, 0)
         seconds = time.monotonic() - self.started
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        if self.process.returncode:
+        if self.process.returncode not in (exit_codes or (0,)):
             raise CommandFailed(f"{self.process.args}\n{self.output.read_text(errors='replace')}")
         peak = usage.ru_maxrss * 1024 / MEGABYTE
         return Run(seconds, usage.ru_utime + usage.ru_stime, peak)
