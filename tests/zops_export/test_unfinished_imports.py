@@ -12,6 +12,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from tests.zops_export.test_interruptions import Held
 from zcore.schema.files import zerver_imageattachment
 from zcore.schema.messages import zerver_message
+from zcore.schema.realms import zerver_realm
 from zcore.testing.in_process import ZopsInProcess
 from zops_export import file_storing
 from zops_export.import_journal import ImportJournal
@@ -199,6 +200,30 @@ def test_one_of_two_is_refused(zops: Zops, database: Database, light: Path, tmp_
     assert held.end(process)[0] == 0
     code, _ = error_of(here("--json", "import", "acme", light, exit_code=3))
     assert code == "subdomain-taken"
+
+
+@pytest.mark.postgres
+def test_two_copies_of_one_organization_at_once(
+    zops: Zops, postgres_database: Database, light: Path, tmp_path: Path
+) -> None:
+    """The second waits for the first, and then gets a `uuid` of its own."""
+    places = {"ZOPS_UPLOADS": str(tmp_path / "uploads"), "ZOPS_AVATAR_SALT": "a-salt"}
+    zops.on(postgres_database).environment |= places
+    ZopsInProcess(tmp_path, dict(zops.environment))("import", "before", light)  # clients and bots
+    with postgres_database.begin() as connection:
+        connection.execute(sa.update(zerver_realm).values(uuid=sa.func.gen_random_uuid()))
+    held = Held(zops, tmp_path, "import", "realm-rows")
+    first = held.start("import", "acme", light)
+    second = held.zops.start(
+        "import", "other", light, env={"READY": str(held.ready), "GO": str(held.go)}
+    )
+    with postgres_database.read() as connection:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not connection.exec_driver_sql(waiting).scalar():
+            assert second.poll() is None
+    assert held.end(first)[0] == held.end(second)[0] == 0
+    with postgres_database.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count(zerver_realm.c.uuid.distinct()))) == 4
 
 
 def test_the_answer_to_the_commit_is_lost(

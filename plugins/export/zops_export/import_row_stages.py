@@ -177,12 +177,15 @@ def _name(job: ImportJob) -> str | None:
 
 
 def _uuid_is_taken(job: ImportJob) -> bool:
-    realms = tables["zerver_realm"]
-    uuid = job.index.realm.get("uuid")
-    if uuid is None:  # the row gets a new one then
+    """Has an organization the same already? Of two that come at once the later one hears of it."""
+    realms, connection = tables["zerver_realm"], job.writer.connection
+    if job.index.realm.get("uuid") is None:  # the row gets a new one then
         return False
-    query = sa.select(realms.c.id).where(realms.c.uuid == str(UUID(str(uuid))))
-    return job.writer.connection.execute(query).first() is not None
+    uuid = UUID(str(job.index.realm["uuid"]))
+    if connection.dialect.name != "sqlite":  # where nobody else writes meanwhile
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(uuid.int % 2**63)))
+    query = sa.select(realms.c.id).where(realms.c.uuid == str(uuid))
+    return connection.execute(query).first() is not None
 
 
 def _paths_by_row(job: ImportJob, key: str) -> dict[int, dict[str, str]]:
