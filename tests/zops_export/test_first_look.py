@@ -242,6 +242,18 @@ def test_what_the_plan_says(zops_here: ZopsHere, light_copy: Path) -> None:
     assert "rows with the server's default: zerver_stream.deactivated (1)" in text
 
 
+def test_the_plan_says_who_was_staff(zops_here: ZopsHere, light_copy: Path) -> None:
+    """As the import will; a strict one does not take them."""
+    _spoil(light_copy, REALM, lambda rows: rows["zerver_userprofile"][0].update(is_staff=True))
+    words = ("--json", "import", "acme", light_copy)
+    plan = zops_here(*words, "--dry-run", exit_code=5).json()
+    assert [finding["code"] for finding in plan["findings"]] == ["server-staff"]
+    assert plan["may_change_rows"] == []
+    (problem,) = zops_here(*words, "--strict", exit_code=3).json()["error"]["problems"]
+    assert problem["code"] == "server-staff"
+    assert zops_here(*words, "--dry-run", "--like-server").json()["ok"]
+
+
 def test_migrations_of_another_version(
     zops_here: ZopsHere, sqlite_database: Database, light_copy: Path
 ) -> None:

@@ -193,6 +193,8 @@ def test_they_change_rows_and_leave_some_out(
     temporary_plugins: TemporaryPlugins, zops_on: ZopsHere, light: Path, tmp_path: Path
 ) -> None:
     temporary_plugins.install("mover", REWRITING, work=MOVES.format(change="unread"))
+    plan = zops_on("import", "acme", light, "--dry-run").stdout
+    assert "stage 'move' of mover may change, leave out or refuse rows" in plan
     zops_on("import", "acme", light)
     zops_on("export", "-r", "acme", "--output", tmp_path / "acme")
     before, after = WholeExport.read(light), WholeExport.read(tmp_path / "acme")

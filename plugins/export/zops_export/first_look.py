@@ -30,6 +30,7 @@ from zops_export.group_checks import GroupChecks
 from zops_export.json_rows import NotJson, Rows, TypedRows, read_blocks, read_records
 from zops_export.message_checks import MessageChecks, SeenMessages, message_kinds
 from zops_export.refusing import passed_over
+from zops_export.row_changes import staff_finding
 from zops_export.row_kinds import MESSAGES
 from zops_export.sums import Sums
 from zops_export.unique_checks import UniqueChecks
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from zops_export.notes import Notes
 
 TRUE = "true"
+USERS = "zerver_userprofile"
 
 
 class FirstLook:
@@ -54,7 +56,8 @@ class FirstLook:
 
     `notes` get what is wrong. Where that is so, not all of it may be known: after a file that
     cannot be read, nothing is said about what rows point at. `adapted` counts rows by the
-    adapters that were asked about them; `seconds`: how long it took;
+    adapters that were asked about them; `seconds`: how long it took; `staff`: who loses power
+    over a whole server, which an import says when it writes;
     `differences` of the database's schema that matter, which a dry run finds out.
     """
 
@@ -79,6 +82,7 @@ class FirstLook:
         self.adapted: dict[str, int] = {}
         self.seconds = 0.0
         self.differences: list[Finding] = []
+        self.staff: list[Finding] = []
 
     @property
     def is_known(self) -> bool:
@@ -205,6 +209,8 @@ class FirstLook:
             if table is not None and block.table != CROSS_REALM:
                 unique.take(table, block.rows)
                 groups.take(table.name, block.rows)
+                if table.name == USERS:
+                    self.staff += filter(None, map(staff_finding, block.rows))
         self.notes.file = "realm.json"
         groups.check(self.notes)
         if suspects := unique.suspects():

@@ -12,12 +12,13 @@ from zops_export.export_index import referenced_tables, table_of_key
 from zops_export.versions import versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
     from zcore import Context
     from zcore.stage_graph import StageGraph
+    from zcore.stage_plan import PlannedStage
     from zops_export.export_source import ExportSource
     from zops_export.first_look import FirstLook
     from zops_export.import_job import ImportJob, ImportOptions
@@ -28,6 +29,7 @@ TIMES_THE_LOOK = {"sqlite": 10.0, "postgresql": 22.0}
 TIMES_THE_LOOK_ALONE = 7.0  # with --exclusive
 BYTES_A_SECOND, SECONDS_A_FILE = 50e6, 0.005
 LONGEST_LIST = 8
+FIRST_ROWS, OUR_PLUGIN = "realm-rows", "export"
 
 
 def plan_of(job: ImportJob, graph: StageGraph) -> Result:
@@ -38,6 +40,7 @@ def plan_of(job: ImportJob, graph: StageGraph) -> Result:
     data = {
         **facts_of(job.context, job.options, job.source, looked),
         "plan": [stage.as_data() for stage in plan],
+        "may_change_rows": [one.stage.name for one in _first_of_others(plan)],
         "estimated_seconds": round(seconds, 1),
     }
     lines = (
@@ -45,9 +48,11 @@ def plan_of(job: ImportJob, graph: StageGraph) -> Result:
         versions_of(job.context, job.source).describe(),
         f"\n{plan_table(plan)}\n",
         *_lines(job),
+        *_lines_of_others(plan),
         "These are estimates, made by looking; nothing was written.",
     )
-    findings = (*looked.findings(), *looked.lost_files(), *looked.differences)
+    staff = [] if job.options.like_server else looked.staff
+    findings = (*looked.findings(), *looked.lost_files(), *staff, *looked.differences)
     return Result(data, "\n".join(lines), findings)
 
 
@@ -133,6 +138,24 @@ def _lines(job: ImportJob) -> Iterator[str]:
             yield f"rows {what}: {_listed(counts)}"
     if not index.system_groups:
         yield "the system groups, and who is in them, are made as for a new organization"
+
+
+def _first_of_others(plan: Sequence[PlannedStage]) -> Iterator[PlannedStage]:
+    """The stages of other plugins that can change rows: those before the rows."""
+    for one in plan:
+        if one.stage.name == FIRST_ROWS:
+            return
+        if one.plugin != OUR_PLUGIN:
+            yield one
+
+
+def _lines_of_others(plan: Sequence[PlannedStage]) -> Iterator[str]:
+    """What only these stages know: they are not run when nothing is to be written."""
+    for one in _first_of_others(plan):
+        yield (
+            f"stage {one.stage.name!r} of {one.plugin} may change, leave out or refuse rows:"
+            f" {one.stage.help or 'it does not say which'}"
+        )
 
 
 def _is_skipped(key: str) -> bool:

@@ -43,7 +43,9 @@ def looked_through(context: Context, options: ImportOptions, source: ExportSourc
     if options.dry_run:
         names += _of_schema(context, looked)
     if options.strict:
-        names += [_as_problem(one) for one in (*looked.findings(), *looked.lost_files())]
+        staff = [] if options.like_server else looked.staff
+        found = (*looked.findings(), *looked.lost_files(), *staff)
+        names += [_as_problem(one) for one in found]
     known = options.dry_run and looked.is_known
     data = facts_of(context, options, source, looked) if known else None
     refuse_if_problems(source.path, notes, names, data)

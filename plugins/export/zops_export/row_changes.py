@@ -72,18 +72,23 @@ class UserChange:
     def __call__(self, row: JsonRow) -> JsonRow:
         """The row of somebody as it must be here."""
         changed = row | {"tos_version": TERMS_NOT_SEEN}
-        powers = [key for key in OVER_THE_SERVER if row.get(key) is True]
-        if not powers or self._find is None:
+        found = staff_finding(row)
+        if found is None or self._find is None:
             return changed
-        self._find(
-            Finding(
-                "server-staff",
-                "was staff of the other server, which sees all organizations; here it is not",
-                where=str(row.get("delivery_email")),
-                hint="if it is to be so, the server's own tools can do it",
-            )
-        )
-        return changed | dict.fromkeys(powers, False)
+        self._find(found)
+        return changed | dict.fromkeys(OVER_THE_SERVER, False)
+
+
+def staff_finding(row: JsonRow) -> Finding | None:
+    """That somebody had power over the other server, which an import takes away."""
+    if all(row.get(key) is not True for key in OVER_THE_SERVER):
+        return None
+    return Finding(
+        "server-staff",
+        "was staff of the other server, which sees all organizations; here it is not",
+        where=str(row.get("delivery_email")),
+        hint="if it is to be so, the server's own tools can do it",
+    )
 
 
 def change_service(row: JsonRow) -> JsonRow:
