@@ -27,7 +27,8 @@ def zops_import_stages() -> Iterable[Stage]:  # type: ignore[empty-body]  # a sp
     `job.writer.connection` the transaction, `job.new_id(table, old_id)` the id that a row has
     here, `job.realm_id` the new organization's. What it returns (`{"rows": 3}`) is shown with
     its time. A stage that checks raises `zcore.Refused`; one that changes or leaves out rows comes
-    before ours and asks for it with `job.rewrite`; one that adds comes behind.
+    before ours and asks for it with `job.rewrite`; one that adds comes behind. A dry run runs none
+    of a plugin's stages: its plan names those that may change rows.
 
     Example::
 
