@@ -184,6 +184,28 @@ def test_everything_that_is_wrong_is_said_at_once(
     assert done["rows"]["zerver_realm"] == 1
 
 
+def test_what_is_said_of_an_export_is_looked_at_with_all_else(
+    zops_here: ZopsHere, light_copy: Path
+) -> None:
+    """A message file that was lost at the end, counts and versions that are none."""
+    (light_copy / "messages-000003.json").unlink()
+    change_json(light_copy / REALM, lambda rows: rows["zerver_stream"][0].update(name="x" * 61))
+    replace(light_copy / "migration_status.json", b"[]")
+    words = ("--json", "import", "acme", light_copy)
+    for more in ((), ("--dry-run",)):
+        problems = zops_here(*words, *more, exit_code=3).json()["error"]["problems"]
+        places = {(problem["code"], problem["where"]) for problem in problems}
+        assert places >= {
+            ("message-file-missing", "messages-000003.json"),
+            ("bad-value", REALM),
+            ("not-json", "migration_status.json"),
+        }
+    replace(light_copy / "stats.json", b"7")
+    problems = zops_here(*words, exit_code=3).json()["error"]["problems"]
+    assert ("not-json", "stats.json") in {(one["code"], one["where"]) for one in problems}
+    assert ("bad-value", REALM) in {(one["code"], one["where"]) for one in problems}
+
+
 def test_files_that_cannot_be_read_are_all_named(
     zops_here: ZopsHere, watched: Watched, light_copy: Path
 ) -> None:

@@ -123,7 +123,10 @@ def check_links(row: JsonRow, key: str, known: IdMap, notes: Notes) -> None:
 
 
 def check_index(source: ExportSource, index: ExportIndex, notes: Notes) -> None:
-    """Note what is wrong with the numbering, and with the numbers of rows."""
+    """Note what is wrong with the numbering, and with the numbers of rows.
+
+    Raises `NotJson` when nobody can read what those were.
+    """
     for table, ids in sorted(index.ids.items()):
         twice = first_duplicate(ids)
         if twice is not None:
@@ -171,7 +174,7 @@ def odd_files(sizes: Mapping[str, int], index: ExportIndex) -> Iterator[Finding]
 def _check_counts(source: ExportSource, index: ExportIndex, notes: Notes) -> None:
     """`stats.json` says how many rows there were when the export was made.
 
-    Raises `NotAnExport` for a message file that it knows and that is not there.
+    Raises `NotJson` when nobody can read what it says.
     """
     if STATS not in source.names:
         return
@@ -179,9 +182,11 @@ def _check_counts(source: ExportSource, index: ExportIndex, notes: Notes) -> Non
         stats = read_document(stream, STATS)
     if not isinstance(stats, dict):
         raise NotJson(f"{STATS} is no object")
-    for name in sorted(stats):
-        if is_message_file(f"{name}.json") and f"{name}.json" not in source.names:
-            raise lost_messages(f"{name}.json")
+    for name in sorted(f"{file}.json" for file in stats):
+        if is_message_file(name) and name not in source.names:
+            lost, notes.file = lost_messages(name), name
+            notes.problem(lost.code, lost.message, lost.hint)
+            del stats[name.removesuffix(".json")]  # of which there are no rows, which is said now
     check_counts(stats, index, notes)
 
 

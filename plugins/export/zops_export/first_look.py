@@ -27,12 +27,20 @@ from zops_export.export_index import (
 )
 from zops_export.export_layout import FILE_FOLDERS, RECORDS
 from zops_export.group_checks import GroupChecks
-from zops_export.json_rows import NotJson, Rows, TypedRows, read_blocks, read_records
+from zops_export.json_rows import (
+    NotJson,
+    Rows,
+    TypedRows,
+    read_blocks,
+    read_document,
+    read_records,
+)
 from zops_export.message_checks import MessageChecks, SeenMessages, message_kinds
 from zops_export.refusing import passed_over
 from zops_export.row_changes import staff_finding
 from zops_export.row_kinds import MESSAGES
 from zops_export.sums import Sums
+from zops_export.survey import MIGRATIONS, STATS, version_in
 from zops_export.unique_checks import UniqueChecks
 
 if TYPE_CHECKING:
@@ -101,9 +109,11 @@ class FirstLook:
         self._sums.compare_sizes()
         if seen is not None and not self._broken:
             sum_up(self.index)
-            check_index(self._source, self.index, self.notes)
+            with self._reading(STATS, needed=False):
+                check_index(self._source, self.index, self.notes)
             self._rows()
             self._name_lost(seen)
+        self._version()
         self.notes.file = ""
         self.adapted = dict(self.adapting.used)
         self.adapting.settle()
@@ -147,14 +157,24 @@ class FirstLook:
                     self.index.records.extend([FileRecord(kind, row) for row in records])
 
     @contextmanager
-    def _reading(self, name: str) -> Iterator[None]:
-        """What is no JSON of an export is noted, and the next file is looked at."""
+    def _reading(self, name: str, *, needed: bool = True) -> Iterator[None]:
+        """What is no JSON of an export is noted, and the next file is looked at.
+
+        `needed`: without it nothing can be said of what rows point at.
+        """
         self.notes.file = name
         try:
             yield
         except NotJson as error:
-            self._broken = True
+            self._broken |= needed
+            self.notes.file = name
             self.notes.problem(error.code, error.message, error.hint)
+
+    def _version(self) -> None:
+        """Which server wrote the export is in a file that has to be one, where it is there."""
+        if MIGRATIONS in self._source.names:
+            with self._reading(MIGRATIONS), self._source.open(MIGRATIONS) as stream:
+                version_in(read_document(stream, MIGRATIONS), MIGRATIONS)
 
     def _has_all(self) -> bool:
         if self._broken:
