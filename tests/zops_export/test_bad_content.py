@@ -364,6 +364,13 @@ BY_COLUMN = {
         ),
     ),
     "a text that no index holds": (REALM, _set("zerver_realmfilter", "pattern", "x" * 3000)),
+    "a user who is a system bot": (
+        REALM,
+        lambda tables: tables["zerver_userprofile_crossrealm"][0].update(
+            id=tables["zerver_userprofile"][0]["id"]
+        ),
+    ),
+    "a recipient that is nothing": (REALM, _set("zerver_recipient", "type", 9)),
     "a uuid that is none": (REALM, _set("zerver_realm", "uuid", "none")),
     "a number beyond 64 bits": (REALM, _set("zerver_userprofile", "role", 2**63)),
     "a moment beyond all calendars": (MESSAGES, _set("zerver_message", "date_sent", 1e15)),
@@ -416,7 +423,7 @@ def _assert_named(done: Completed, file: str) -> None:
     assert problem["where"] == file
     assert problem["row"].startswith(("zerver_", "analytics_"))
     assert problem["hint"]
-    assert problem["code"] in ("bad-value", "duplicate-row")
+    assert problem["code"] in ("bad-value", "duplicate-row", "duplicate-id")
 
 
 def test_what_the_database_refuses_is_taken_back(

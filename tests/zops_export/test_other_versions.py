@@ -324,3 +324,21 @@ def test_what_cannot_be_mapped_is_refused(
 
     change_json(light_copy / "messages-000001.json", change)
     refuse(zops_here, "import", "acme", light_copy, about="date_sent", watched=watched)
+
+
+def test_who_is_which_recipient_stands_in_the_recipients(
+    zops_here: ZopsHere, database: Database, light_copy: Path
+) -> None:
+    """Where the rows of channels and people do not say it, as those of converters."""
+
+    def change(rows: Tables) -> None:
+        for table in ("zerver_stream", "zerver_userprofile", "zerver_huddle"):
+            for row in rows[table]:
+                row["recipient"] = None
+
+    change_json(light_copy / "realm.json", lambda rows: change(rows))
+    zops_here.on(database)("import", "acme", light_copy)
+    with database.read() as connection:
+        for name in ("zerver_stream", "zerver_huddle"):
+            lost = sa.select(tables[name].c.id).where(tables[name].c.recipient_id.is_(None))
+            assert connection.execute(lost).first() is None

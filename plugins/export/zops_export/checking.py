@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 from zcore import Finding
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 STATS = "stats.json"
 CROSS_REALM = "zerver_userprofile_crossrealm"
+OF_BOTS = {"zerver_userprofile": "id", "zerver_recipient": "recipient_id"}
 LINKS = {"messages": "zerver_message", "scheduled_messages": "zerver_scheduledmessage"}
 
 
@@ -128,12 +130,20 @@ def check_index(source: ExportSource, index: ExportIndex, notes: Notes) -> None:
     Raises `NotJson` when nobody can read what those were.
     """
     for table, ids in sorted(index.ids.items()):
-        twice = first_duplicate(ids)
+        bots = _of_bots(index, table)
+        twice = first_duplicate(array("q", [*ids, *bots]) if bots else ids)
         if twice is not None:
             notes.file = file_of(index, table)
             what = f"{table} has the id {twice} more than once"
             notes.problem("duplicate-id", what, row=f"{table} {twice}")
     _check_counts(source, index, notes)
+
+
+def _of_bots(index: ExportIndex, table: str) -> list[int]:
+    """What is known of the system bots, which are rows of another organization."""
+    key = OF_BOTS.get(table)
+    found = {bot[key] for bot in index.bots} if key is not None else set()
+    return [ident for ident in found if isinstance(ident, int)]
 
 
 def file_of(index: ExportIndex, table: str) -> str:

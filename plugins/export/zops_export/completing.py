@@ -62,6 +62,8 @@ def complete(job: ImportJob) -> None:
     if not job.index.system_groups:
         made = read_system_groups(connection, realm_id)
         add_to_role_groups(connection, realm_id, made, list(_role_holders(connection, realm_id)))
+    for kind, table in OF_RECIPIENTS.items():
+        _set_recipients(connection, job, kind, table)
     _set_emoji_authors(connection, realm_id)
     if job.index.is_converted:
         _complete_converted(job)
@@ -69,8 +71,6 @@ def complete(job: ImportJob) -> None:
 
 def _complete_converted(job: ImportJob) -> None:
     connection, realm_id = job.writer.connection, job.realm_id
-    for kind, table in OF_RECIPIENTS.items():
-        _set_recipients(connection, job, kind, table)
     if not job.index.counts.get(audit_log.name):
         write_audit_entries(connection, list(_history(connection, realm_id)))
 
