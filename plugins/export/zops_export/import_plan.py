@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # How long the rows of an import take, as so many times the thorough look of a dry run at them.
 # Measured with 100,000 messages and 2,000,000 user messages, on two cores that did nothing else,
 # PostgreSQL on the same machine: a look took 3.5 s, the imports 16, 42 and 14 s, some 2 s of them
-# for files; small organizations and busy cores gave nearly the same. What a disk or a network adds
+# for files. On busy cores PostgreSQL took longer, up to 18 times. What a disk or a network adds
 # to the files is a guess.
 TIMES_THE_LOOK = {"sqlite": 4.5, "postgresql": 12.0}
 TIMES_THE_LOOK_ALONE = 3.5  # with --exclusive
