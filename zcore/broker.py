@@ -171,8 +171,8 @@ class Consumer(Protocol):
     def trouble(self) -> str:
         """Why what was retried, postponed or buried is not stored yet; "" when all of it is.
 
-        A broker may take nothing for a while; meanwhile other events go on, and `wait` goes on
-        with these.
+        A broker may take nothing for a while, or refuse just these; meanwhile other events go on,
+        and `wait` goes on with these.
         """
 
     def close(self) -> None:
@@ -192,7 +192,8 @@ class Broker(Protocol):
     def publish(self, queue: str, bodies: Iterable[bytes]) -> int:
         """Append events to `queue` (declared if need be), and return how many.
 
-        When it returns, the broker has stored every one of them.
+        When it returns, the broker has stored every one of them. Raises `Refused` when it is
+        there and does not take them: a worker's event that wants them published has failed then.
         """
 
     def consume(self, prefetch: Mapping[str, int], label: str) -> Consumer:

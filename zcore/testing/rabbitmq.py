@@ -37,6 +37,12 @@ application:set_env(rabbit, consumer_timeout, {timeout}),
 application:set_env(rabbit, channel_tick_interval, {look}).
 """
 
+FULL = """
+rabbit_policy:set(<<"{vhost}">>, <<"{queue}">>, <<"^{queue}$">>,
+    [{{<<"max-length">>, 0}}, {{<<"overflow">>, <<"reject-publish">>}}], 0, <<"queues">>,
+    <<"{user}">>).
+"""
+
 
 class RabbitMQServer:
     """A broker somebody else runs: one vhost, the one in its URL, for all tests."""
@@ -121,6 +127,20 @@ class PrivateRabbitMQ(RabbitMQServer):
             yield
         finally:
             self._evaluate(SET_LIMITS.format(timeout=1_800_000, look=60_000))  # its own defaults
+
+    @contextmanager
+    def taking_at_most(self, size: int) -> Iterator[None]:
+        """While inside, channels that are opened take messages of at most `size` bytes."""
+        self._evaluate(f"application:set_env(rabbit, max_message_size, {size}).")
+        try:
+            yield
+        finally:
+            self._evaluate("application:set_env(rabbit, max_message_size, 134217728).")
+
+    def fill(self, url: str, queue: str) -> None:
+        """From now on `queue`, in the vhost of `url`, takes nothing: it is as long as it may be."""
+        vhost = url.rpartition("/")[2]
+        self._evaluate(FULL.format(vhost=vhost, queue=queue, user=USER))
 
     def stop(self) -> None:
         """End the node and remove its data."""

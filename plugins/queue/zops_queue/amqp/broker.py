@@ -56,7 +56,8 @@ class AmqpBroker:
     def consume(self, prefetch: Mapping[str, int], label: str) -> AmqpConsumer:
         """One channel; its prefetch is counted for each queue."""
         self._consumes = True
-        standins = StandIns(lambda: self._publisher)
+        # a channel of its own: RabbitMQ closes one over which too much is published
+        standins = StandIns(lambda: Publisher(self._publishing_link()), self._declare)
         return AmqpConsumer(self._link, standins, self._declare, prefetch, label)
 
     def queues(self) -> Sequence[str]:
@@ -133,11 +134,15 @@ class AmqpBroker:
 
     @cached_property
     def _publisher(self) -> Publisher:
+        return Publisher(self._publishing_link())
+
+    def _publishing_link(self) -> Link:
         """RabbitMQ blocks what publishes when it is short of memory: never acknowledgements."""
         if not self._consumes:
-            return Publisher(self._link)
-        self._publishing = Link(self._url, self._link.name, patient=True)
-        return Publisher(self._publishing)
+            return self._link
+        if self._publishing is None:
+            self._publishing = Link(self._url, self._link.name, patient=True)
+        return self._publishing
 
     @cached_property
     def _control(self) -> Channel:

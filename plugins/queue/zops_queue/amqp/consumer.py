@@ -12,6 +12,7 @@ from zcore.broker import Delivery, Failure, utc_now
 from zcore.errors import Unreachable
 from zops_queue.amqp import names
 from zops_queue.amqp.publisher import Message
+from zops_queue.amqp.standins import StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,23 +112,18 @@ class AmqpConsumer:
         """Put a copy in a retry queue, then acknowledge: twice is better than not at all."""
         step = names.step_for(seconds)
         waiting = names.retry_queue(delivery.queue, step)
-        self._declare(waiting, names.retry_arguments(delivery.queue, step))
-        self._replace(
-            delivery, Message(waiting, delivery.body, headers=headers, seconds=min(seconds, step))
-        )
+        message = Message(waiting, delivery.body, headers=headers, seconds=min(seconds, step))
+        self._replace(delivery, message, names.retry_arguments(delivery.queue, step))
 
     def bury(self, delivery: Delivery, failure: Failure) -> None:
         """Put a copy into the dead letters, then acknowledge."""
         dead = names.dead_queue(delivery.queue)
-        self._declare(dead, {})
-        self._replace(
-            delivery,
-            Message(dead, delivery.body, headers=headers_of(failure), id=uuid.uuid4().hex),
-        )
+        message = Message(dead, delivery.body, headers=headers_of(failure), id=uuid.uuid4().hex)
+        self._replace(delivery, message, {})
 
     @property
     def trouble(self) -> str:
-        """RabbitMQ is short of memory or disk."""
+        """RabbitMQ is short of memory or disk, or refuses our queue beside this one."""
         return self._standins.trouble
 
     def close(self) -> None:
@@ -153,8 +149,11 @@ class AmqpConsumer:
         self._link.hand_over(self._channel, consumer_tag, take)
         self._channel.call(raw.basic_consume, queue, deliver, consumer_tag=consumer_tag)
 
-    def _replace(self, delivery: Delivery, message: Message) -> None:
-        self._standins.put(message, delivery)
+    def _replace(
+        self, delivery: Delivery, message: Message, arguments: Mapping[str, object]
+    ) -> None:
+        """Have `message`, in its queue with these `arguments`, take the place of `delivery`."""
+        self._standins.put(StandIn(message, arguments, delivery))
         self._standins.go_on(self._settle)
 
     def _settle(self, delivery: Delivery) -> None:

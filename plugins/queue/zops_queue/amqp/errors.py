@@ -18,6 +18,7 @@ from zcore.errors import Refused, Unreachable, ZopsError
 from zcore.text import one_line
 
 NOT_FOUND, ACCESS_REFUSED, PRECONDITION_FAILED, NOT_ALLOWED = 404, 403, 406, 530
+TOO_LARGE = "event-too-large"
 CHECK = "is RabbitMQ running, and is the setting 'broker' right?"
 
 
@@ -77,6 +78,8 @@ def channel_error(name: str, reason: BaseException) -> ZopsError:
         return Refused(
             text, hint="the queue was declared otherwise; delete it, or use another vhost"
         )
+    if reason.reply_code == PRECONDITION_FAILED and "message size" in reason.reply_text:
+        return Refused(text, hint="RabbitMQ's 'max_message_size' is the limit", code=TOO_LARGE)
     return Unreachable(text)
 
 

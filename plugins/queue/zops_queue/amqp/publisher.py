@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pika
 from pika import spec
 
-from zcore.errors import Unreachable, ZopsError
+from zcore.errors import Refused, Unreachable, ZopsError
 from zops_queue.amqp.errors import blocked_error
 
 if TYPE_CHECKING:
@@ -46,17 +46,26 @@ class Message:
 
 
 class Publisher:
-    """A channel in confirm mode."""
+    """A channel in confirm mode; another one after RabbitMQ has closed it.
+
+    Every call may raise `Unreachable`; and `Refused` when RabbitMQ is there, and does not take a
+    message: it is too large, its queue full, or we have no permission.
+    """
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._channel = link.channel()
+        self._open()
+
+    def _open(self) -> None:
+        self._channel = self._link.channel()
         self._channel.call(self._channel.raw.confirm_delivery, self._confirmed)
         self._channel.raw.add_on_return_callback(self._returned)
         self._sent = 0
         self._waiting: dict[int, int] = {}  # number of the message: its bytes, oldest first
         self._waiting_bytes = 0
-        self._trouble = ""
+        self._refused = 0  # of those sent since the last call began
+        self._queue = ""  # of the last one
+        self._trouble: ZopsError | None = None
 
     def publish(self, queue: str, bodies: Iterable[bytes]) -> int:
         """Send events to `queue`, none with headers; return how many, all of them stored."""
@@ -65,7 +74,7 @@ class Publisher:
 
     def begin(self, message: Message) -> None:
         """Send one message, and do not wait for it."""
-        self._trouble = ""
+        self._begin_anew()
         self._send(message.queue, message.body, message.properties())
 
     def has_stored(self) -> bool:
@@ -86,18 +95,26 @@ class Publisher:
         return self._send_all((each.queue, each.body, each.properties()) for each in messages)
 
     def _send_all(self, messages: Iterable[tuple[str, bytes, Any]]) -> int:
+        self._begin_anew()
         before = self._sent
-        self._trouble = ""
         try:
             for queue, body, properties in messages:
                 self._send(queue, body, properties)
             self._link.wait_until(self._all_confirmed, SECONDS_TO_CONFIRM)
-        except Unreachable as error:
+        except (Refused, Unreachable) as error:
             raise self._interrupted(error, before) from error
         self._check()
         return self._sent - before
 
+    def _begin_anew(self) -> None:
+        """What became of earlier messages has been said."""
+        if self._channel.closed is not None:
+            self._open()
+        self._refused, self._trouble = 0, None
+
     def _send(self, queue: str, body: bytes, properties: object) -> None:
+        self._channel.check()
+        self._queue = queue
         with self._link.translated():
             self._channel.raw.basic_publish("", queue, body, properties, mandatory=True)
             self._sent += 1  # before its confirmation can come
@@ -122,16 +139,22 @@ class Publisher:
 
     def _check(self) -> None:
         self._channel.check()
-        if self._trouble:
-            raise Unreachable(f"{self._link.name} did not take an event: {self._trouble}")
+        if self._trouble is not None:
+            raise self._trouble
 
     def _confirmed(self, frame: Any) -> None:
         """RabbitMQ has stored a message, or (`multiple`) all up to it, or could not."""
         confirmed = frame.method
-        if isinstance(confirmed, spec.Basic.Nack):
-            self._trouble = "it could not store them"
-        for number in list(self._up_to(confirmed.delivery_tag, confirmed.multiple)):
+        numbers = list(self._up_to(confirmed.delivery_tag, confirmed.multiple))
+        for number in numbers:
             self._waiting_bytes -= self._waiting.pop(number, 0)
+        if isinstance(confirmed, spec.Basic.Nack):
+            self._refused += len(numbers)
+            self._trouble = Refused(
+                f"{self._link.name} did not take an event for {self._queue!r}:"
+                " the queue is full, or could not store it",
+                hint="'rabbitmqctl list_policies' shows whether its length is limited",
+            )
 
     def _up_to(self, tag: int, multiple: bool) -> Iterator[int]:
         if not multiple:
@@ -143,15 +166,18 @@ class Publisher:
             yield number
 
     def _returned(self, _channel: object, method: Any, *_rest: object) -> None:
-        self._trouble = f"there is no queue {method.routing_key!r} any more"
-
-    def _interrupted(self, error: ZopsError, before: int) -> Unreachable:
-        sent = self._sent - before
-        if not sent:
-            return Unreachable(error.message, hint=error.hint)
-        stored = max(0, sent - len(self._waiting))
-        return Unreachable(
-            f"{error.message}, after {stored} events were stored"
-            f" and {sent - stored} more were under way",
-            hint=error.hint,
+        self._trouble = Unreachable(
+            f"{self._link.name} did not take an event:"
+            f" there is no queue {method.routing_key!r} any more"
         )
+
+    def _interrupted(self, error: Refused | Unreachable, before: int) -> ZopsError:
+        """`error`, and how far what is published had come by then, where that was many."""
+        sent = self._sent - before
+        message = error.message
+        if sent > 1 or (sent and isinstance(error, Unreachable)):
+            stored = max(0, sent - len(self._waiting) - self._refused)
+            message += (
+                f", after {stored} events were stored and {sent - stored} more were under way"
+            )
+        return type(error)(message, hint=error.hint, code=error.code)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from zcore.broker import Delivery, Event, Failure, Rejected, WorkContext, encode_event
-from zcore.errors import Interrupted, Unreachable, ZopsError
+from zcore.errors import Failed, Interrupted, Refused, Unreachable, ZopsError
 from zcore.text import describe, one_line
 from zops_queue.event_json import parse
 from zops_queue.processing.leasing import Leasing
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zcore.broker import Broker, Consumer
     from zops_queue.processing.caution import Caution
     from zops_queue.processing.deaths import Suspect
+    from zops_queue.processing.taken import Outbox, Taken
     from zops_queue.processing.workplace import Tally, Workplace
     from zops_queue.registry import LoadedWorker
 
@@ -27,10 +28,15 @@ T = TypeVar("T")
 LONGEST_ERROR = 1_000  # characters
 LONGEST_TRACEBACK = 10_000
 SECONDS_TO_SEND = 0.001
+SECONDS_TO_POSTPONE = 10.0  # an event that is worked on elsewhere: until somebody looks again
 
 
 class ServiceGone(Unreachable):
     """What a worker needs has been gone for longer than this run wants to wait."""
+
+
+class NotPublished(Failed):
+    """The broker is there, and does not take what a worker wants published."""
 
 
 @dataclass(slots=True)
@@ -38,7 +44,7 @@ class Outcome:
     """What a worker made of its events: which it rejected, and what it wants published."""
 
     rejected: list[Rejected] = field(default_factory=list)
-    outbox: list[tuple[str, bytes]] = field(default_factory=list)
+    outbox: Outbox = field(default_factory=list)
 
 
 class Handling:
@@ -59,7 +65,7 @@ class Handling:
         self._broker = broker
         self._consumer = consumer
         self._tally = tally
-        self._leasing = Leasing(worker, workplace, broker, consumer, tally)
+        self._leasing = Leasing(worker, workplace)
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Give them to the worker.
@@ -73,14 +79,26 @@ class Handling:
                 events.append(decode(delivery))
             except ValueError as error:
                 self._bury(delivery, f"the event is {error}")
-        ours = self._through_outages(lambda: self._leasing.admit(events))
+        taken = self._through_outages(lambda: self._leasing.take(events))
         try:
-            self._work_through(ours)
+            self._leave_to_others(taken)
+            self._work_through(taken.ours)
         except BaseException:
             with contextlib.suppress(ZopsError):  # then they run out
-                self._leasing.release(ours)
+                self._leasing.release(taken.ours)
             raise
         self._caution.count()
+
+    def _leave_to_others(self, taken: Taken) -> None:
+        """Settle the events that are not to be worked on here, or not again."""
+        for event, outbox in taken.done:
+            if refusal := self._publish([event], outbox):
+                self._try_later(event, refusal)
+            else:
+                self._consumer.acknowledge([event])
+                self._tally.repeated += 1
+        for event in taken.held:
+            self._consumer.postpone(event, SECONDS_TO_POSTPONE)
 
     def _work_through(self, events: Sequence[Event]) -> None:
         """Do `events`; by themselves those that were in hand when a process died."""
@@ -112,7 +130,10 @@ class Handling:
         else:
             self._settle(events, outcome)
             return
-        # here, so that the errors of the parts do not carry this one along
+        self._part(events, failure)  # here, so that the errors of the parts do not carry this one
+
+    def _part(self, events: Sequence[Event], failure: BaseException) -> None:
+        """Something is wrong with one of `events`, or more: have each half done by itself."""
         if len(events) == 1:
             self._try_later(events[0], failure)
         else:
@@ -169,15 +190,32 @@ class Handling:
         rejected = {each.event.tag: each for each in outcome.rejected}
         done = [event for event in events if event.tag not in rejected]
         self._through_outages(lambda: self._leasing.finish(done, outcome.outbox))
-        for queue, body in outcome.outbox:
-            self._broker.publish(queue, [body])
-        if done:
-            if outcome.outbox:
-                self._through_outages(lambda: self._leasing.published(done))
-            self._consumer.acknowledge(done)
-            self._tally.processed += len(done)
+        refusal = self._publish(done, outcome.outbox)
         for each in rejected.values():
             self._bury(each.event, each.reason)
+        if not done:
+            return
+        if refusal is None:
+            self._consumer.acknowledge(done)
+            self._tally.processed += len(done)
+        elif self._worker.lease:  # they have had their effect: only the publishing is tried again
+            for event in done:
+                self._try_later(event, refusal)
+        else:
+            self._part(done, refusal)
+
+    def _publish(self, events: Sequence[Event], outbox: Outbox) -> NotPublished | None:
+        """Send what `events` want sent; or say why the broker, although it is there, refuses."""
+        try:
+            for queue, body in outbox:
+                self._broker.publish(queue, [body])
+        except Refused as error:
+            refusal = NotPublished(f"what it publishes was not taken: {error.message}")
+            refusal.__cause__ = error
+            return refusal
+        if outbox and events:
+            self._through_outages(lambda: self._leasing.published(events))
+        return None
 
     def _try_later(self, event: Event, error: BaseException) -> None:
         attempts = event.attempts + 1

@@ -13,7 +13,7 @@ import json
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,36 +21,24 @@ from sqlalchemy.dialects import postgresql, sqlite
 from zcore.errors import Failed, ZopsError
 from zcore.own_tables import make, own_table
 from zops_queue.processing.lease_owners import has_ended, new_owner
+from zops_queue.processing.taken import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zcore.broker import Event
     from zcore.database import Database
+    from zops_queue.processing.taken import Outbox
 
 SECONDS = 60  # that a lease lasts
 SECONDS_BETWEEN_RENEWALS = 15.0
 SECONDS_KEPT = 30 * 24 * 3600  # what is done; longer than any broker keeps an event in hand
-
-Outbox = list[tuple[str, bytes]]
 
 
 class LeaseLost(Failed):
     """Somebody else has the lease by now: what is in hand must have no effect here."""
 
     code = "lease-lost"
-
-
-class Taken(NamedTuple):
-    """`ours` are to be worked on. `done` have had their effect. `held` are worked on elsewhere.
-
-    `outbox` is what those that are done want published, and may not have been.
-    """
-
-    ours: list[Event]
-    done: list[Event]
-    held: list[Event]
-    outbox: Outbox
 
 
 class Leases:
@@ -71,7 +59,7 @@ class Leases:
 
     def take(self, events: Iterable[Event]) -> Taken:
         """Take the leases of `events`, as far as nobody else has them and nothing is done yet."""
-        taken = Taken([], [], [], [])
+        taken = Taken([], [], [])
         by_key: dict[str, Event] = {}
         for event in events:
             if by_key.setdefault(key_of(event), event) is not event:
@@ -85,8 +73,7 @@ class Leases:
                 if row is None or self._is_free(row, event, now):
                     wanted.append(key)
                 elif row.done:
-                    taken.done.append(event)
-                    taken.outbox.extend(_outbox_from(row.outbox))
+                    taken.done.append((event, _outbox_from(row.outbox)))
                 else:
                     taken.held.append(event)
             ours = self._write(connection, wanted, known, now)

@@ -7,56 +7,36 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zcore.errors import Failed, Refused, Unreachable
+from zops_queue.processing.taken import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import sqlalchemy as sa
 
-    from zcore.broker import Broker, Complete, Consumer, Event
-    from zops_queue.processing.leases import Leases, Outbox
-    from zops_queue.processing.workplace import Tally, Workplace
+    from zcore.broker import Complete, Event
+    from zops_queue.processing.leases import Leases
+    from zops_queue.processing.taken import Outbox
+    from zops_queue.processing.workplace import Workplace
     from zops_queue.registry import LoadedWorker
-
-SECONDS_TO_POSTPONE = 10.0  # an event that is worked on elsewhere: until somebody looks again
 
 
 class Leasing:
     """For the thread that works on one queue; does nothing for workers that ask for no lease."""
 
-    def __init__(
-        self,
-        worker: LoadedWorker,
-        workplace: Workplace,
-        broker: Broker,
-        consumer: Consumer,
-        tally: Tally,
-    ) -> None:
+    def __init__(self, worker: LoadedWorker, workplace: Workplace) -> None:
         self._is_asked_for = worker.lease
         self._workplace = workplace
-        self._broker = broker
-        self._consumer = consumer
-        self._tally = tally
 
-    def admit(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Those of `events` that are to be worked on here; the others are settled.
+    def take(self, events: Sequence[Event]) -> Taken:
+        """Which of `events` are to be worked on here, and which are not.
 
         Raises `Unreachable` when the database is away: call it again.
         """
         if not self._is_asked_for or not events:
-            return events
+            return Taken(list(events), [], [])
         with _events_blameless():
-            taken = self._leases.take(events)
-        for queue, body in taken.outbox:
-            self._broker.publish(queue, [body])
-        if taken.outbox:
-            self.published(taken.done)
-        if taken.done:
-            self._consumer.acknowledge(taken.done)
-            self._tally.repeated += len(taken.done)
-        for event in taken.held:
-            self._consumer.postpone(event, SECONDS_TO_POSTPONE)
-        return taken.ours
+            return self._leases.take(events)
 
     def completing(self, outbox: Outbox) -> Complete:
         """What a worker gets to call, whose events to publish are in `outbox` by then."""
