@@ -34,6 +34,15 @@ SLOW = """
             job.may_go_on()
             time.sleep(0.05)
 """
+KILLED_ONCE = """
+    import os, pathlib, signal
+
+    def more(job):
+        mark = pathlib.Path(os.environ["ZOPS_HOME"]) / "killed"
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
 STAGE = """
     from zcore import Stage, hookimpl
 
@@ -190,8 +199,14 @@ def test_what_somebody_else_makes_is_left_to_them(asking: Asking) -> None:
 
 @pytest.mark.rabbitmq
 def test_beside_a_server_administrators_hear_of_it(
-    zops: Zops, postgres_url: str, rabbitmq_url: str, tmp_path: Path
+    zops: Zops,
+    temporary_plugins: TemporaryPlugins,
+    postgres_url: str,
+    rabbitmq_url: str,
+    tmp_path: Path,
 ) -> None:
+    """Also when the process that made it was killed, before another attempt goes well."""
+    temporary_plugins.install("slow", STAGE, work=KILLED_ONCE)
     beside = BesideServer(zops, postgres_url, "0" * 16)
     beside.tell(None, rabbitmq_url)
     zops.environment |= {"ZOPS_UPLOADS": str(tmp_path / "files"), "ZOPS_AVATAR_SALT": "salt"}
@@ -210,8 +225,11 @@ def test_beside_a_server_administrators_hear_of_it(
         zops("queue", "publish", "deferred_work", stdin=f"{body.decode()}\n")
         zops(*WORK)
         (done,) = rows(database, "zerver_realmexport")
-    ((told, _),) = published(rabbitmq_url, "notify_tornado")
-    assert told["users"] == [owner["id"]]
+    (failed, _), (told, _) = published(rabbitmq_url, "notify_tornado")
+    (listed,) = failed["event"]["exports"]
+    assert (listed["id"], listed["pending"], listed["export_url"]) == (number, False, None)
+    assert listed["failed_timestamp"] is not None
+    assert failed["users"] == told["users"] == [owner["id"]]
     assert told["event"] == {
         "type": "realm_export",
         "exports": [

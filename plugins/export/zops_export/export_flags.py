@@ -93,6 +93,8 @@ REQUEST = (
         metavar="N",
         help="Make the export number N, which somebody asked for in the web application.",
     ),
+    # for whoever started a process that was killed over it, and could not say so itself
+    click.option("--given-up", is_flag=True, hidden=True, help="Do not make it: it has failed."),
 )
 
 WHERE = (

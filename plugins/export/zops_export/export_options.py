@@ -20,7 +20,8 @@ class ExportOptions:
     `keep` is how many exports of its series are to be there in the end, `mark` where the mark of
     the last success is to be if not beside them; with one of them the export is verified.
     `extras` are names of what plugins do only when they are asked (`zops_export.extras`).
-    `requested` is the number of the export in the database, when it stands there already.
+    `requested` is the number of the export in the database, when it stands there already; with
+    `given_up` it is not made, and has failed.
     `zulip_version` None: that of the server's deployment, or the one that zops is made for.
     """
 
@@ -31,6 +32,7 @@ class ExportOptions:
     allow_unusable: bool = False
     deactivate_realm: bool = False
     requested: int | None = None
+    given_up: bool = False
     output: Path | str | None = None
     upload: bool = False
     ignore_free_space: bool = False

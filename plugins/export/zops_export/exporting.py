@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zcore import Context, ExportRequest, Refused, Result
+from zcore import Context, ExportRequest, Failed, Refused, Result
 from zcore.crash_points import crash_point
 from zcore.frozen import frozen
 from zcore.organizations.lookup import Realm, find_realm
@@ -59,6 +59,8 @@ SECONDS_TO_STOP = 1.0  # after a signal, before what may be stuck is ended where
 def export_realm(context: Context, options: ExportOptions) -> Result:
     """Export one realm. Raises `Refused` before anything is written, else what the stages raise."""
     with context.stop.within(SECONDS_TO_STOP), failing_request(context, options):
+        if options.given_up:
+            raise Failed("the export is given up", hint="its number can be asked for again")
         return _export(context, options)
 
 

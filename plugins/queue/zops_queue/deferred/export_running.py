@@ -78,6 +78,8 @@ def _make(request: Request, work: WorkContext, lock: int) -> str:
         return ""
     if ended.exit_code == ExitCode.INTERRUPTED and current().stop.is_set():
         raise Interrupted("stopped while an export was made")
+    if ended.exit_code < 0:  # it could not say so to those who wait for it
+        run_zops(current(), (*words, "--given-up"), keep_open=lock)
     _write_that_it_failed(work, request)
     reason = f"the export failed: {ended.reason}"
     if ended.exit_code in FOR_GOOD:
@@ -96,7 +98,7 @@ def _find(work: WorkContext, export_id: int) -> Request:
 
 
 def _write_that_it_failed(work: WorkContext, request: Request) -> None:
-    """What a process that was killed could not write itself."""
+    """What none of its processes could write, if so."""
     rows = zerver_realmexport.c
     update = sa.update(zerver_realmexport).where(
         rows.id == request.id, rows.status.in_([REQUESTED, STARTED])
