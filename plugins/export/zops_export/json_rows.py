@@ -23,12 +23,13 @@ from zcore import Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18  # with what is made of it, about what a processor has near by
 LARGEST_ROW_BYTES = 1 << 24
 MOST_PARTS = 1 << 20  # of a row that is larger than a block; each takes 60 bytes of memory
 LONGEST_KEY_BYTES = 1 << 16
 LARGEST_DOCUMENT_BYTES = 1 << 26
 LARGEST_SMALL_BYTES = 1 << 23
+LARGEST_VALUE_BYTES = 1 << 20
 LONGEST_WORD = 64
 
 JsonRow = dict[str, object]
@@ -267,7 +268,7 @@ class _Parser:
     def skip_value(self, key: str) -> None:
         """Pass over a value that is no list: a word, a number, or a small object."""
         self.peek()
-        self.fill(BLOCK_BYTES)
+        self.fill(LARGEST_VALUE_BYTES)
         if self.buffer[:1] in (b"{", b'"'):
             try:
                 msgspec.json.decode(self.buffer)

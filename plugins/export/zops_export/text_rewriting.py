@@ -17,8 +17,11 @@ from zcore.schema.facts import MENTIONS
 if TYPE_CHECKING:
     from zops_export.id_maps import IdMap
 
-TAG = re.compile(r"<(?:a|span|img)\b[^>]*>")
 ATTRIBUTE_TABLES = {mention.attribute: table for table, mention in MENTIONS.items()}
+# A tag in which an id may stand: of all tags they are few.
+TAG = re.compile(
+    rf'<(?:a|span|img)\b(?=[^>]*(?:(?:{"|".join(ATTRIBUTE_TABLES)})="|#|/avatar/|/emoji/))[^>]*>'
+)
 ATTRIBUTE = re.compile(rf'(?<=\s)({"|".join(ATTRIBUTE_TABLES)})="([0-9]+)"')
 # A link inside this organization: never behind a host name, which may be another server's.
 OWN_LINK = re.compile(r"(^|[\s(\"'\[<])(/?#narrow/[^\s)\"'\]<>]+)")
