@@ -37,7 +37,7 @@ SQLITE_MESSAGES = (
 
 # How both databases say that they have no such table or column.
 OTHER_SCHEMA_CODES = frozenset({"42P01", "42703"})
-IN_VECTOR = "syntax error in tsvector"  # which PostgreSQL says under the code of wrong SQL
+IN_VECTOR = " in tsvector: "  # which PostgreSQL says under the code of wrong SQL
 OTHER_SCHEMA = re.compile(r"no such (table|column)|has no column named")
 
 NO_ROOM = "no-room"  # the code of errors that are the disk's, and of nothing that was written

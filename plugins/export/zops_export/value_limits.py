@@ -6,6 +6,7 @@ SQLite would take nearly everything, and PostgreSQL says no in the middle of the
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable
 
 import msgspec
@@ -17,12 +18,13 @@ from zcore.schema.types import Json, SearchVector, UtcDateTime, text_to_moment
 
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999, in seconds since 1970."""
-MOST_INDEXED = 2600
-"""The bytes of a text that fit into any of PostgreSQL's indexes."""
+MOST_INDEXED = 2704
+"""The bytes of a row of PostgreSQL's indexes, in which long texts are packed."""
 NUL = "\0"
-LONGEST_WORD, LONGEST_VECTOR = 2046, 1_000_000
-"""The bytes of a word of a text search vector, and those of all of them."""
-WORD = r"'(?:[^'\\]|''|\\.)+'|[^\s':\\]+"
+LONGEST_WORD, LONGEST_VECTOR = 2046, 1 << 22
+"""The bytes of a word of a text search vector; more characters than one that fits is written in."""
+WORD = r"'(?:[^'\\]++|''|\\.)+'|[^\s':\\]+"
+ESCAPED = re.compile(r"['\\](.)", re.DOTALL)
 PLACES = r":[1-9]\d*[A-Da-d*]?(?:,[1-9]\d*[A-Da-d]?)*"
 VECTOR = re.compile(rf"\s*(?:(?:{WORD})(?:{PLACES})?(?:\s+|$))*", re.DOTALL)
 WORDS = re.compile(WORD, re.DOTALL)
@@ -99,15 +101,19 @@ def search_vector(value: object) -> str:
     text = str(value)
     if NUL in text:
         return "has a NUL character"
-    if not VECTOR.fullmatch(text):
+    if len(text) <= LONGEST_VECTOR and not VECTOR.fullmatch(text):
         return "is no text search vector"
-    longest = LONGEST_WORD // 4  # so many letters always fit
-    too_long = len(text) > longest and any(
-        len(word) > longest and len(word.encode()) > LONGEST_WORD for word in WORDS.findall(text)
-    )
-    if too_long or len(text.encode()) > LONGEST_VECTOR:
+    if len(text) > LONGEST_VECTOR or any(map(_is_too_long, WORDS.findall(text))):
         return "has a word, or words, longer than a text search vector can hold"
     return ""
+
+
+def _is_too_long(word: str) -> bool:
+    """Is a word of a vector too long? What ends one stands twice in it."""
+    if len(word) <= LONGEST_WORD // 4:  # so many letters always fit
+        return False
+    plain = ESCAPED.sub(r"\1", word[1:-1]) if word.startswith("'") else word
+    return len(plain.encode()) > LONGEST_WORD
 
 
 def _text(length: int | None) -> Limit:
@@ -121,9 +127,12 @@ def _text(length: int | None) -> Limit:
 
 
 def _indexed(limit: Limit) -> Limit:
+    """Only what no database can pack well enough is too long: zlib packs better than they do."""
+
     def indexed(value: object) -> str:
-        if len(str(value)) * 4 > MOST_INDEXED and len(str(value).encode()) > MOST_INDEXED:
-            return f"is longer than {MOST_INDEXED:,} bytes, which an index cannot hold"
+        text = str(value)
+        if len(text) * 4 > MOST_INDEXED and len(zlib.compress(text.encode())) > MOST_INDEXED:
+            return "is longer than an index can hold"
         return limit(value)
 
     return indexed
