@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from tests.zops_export.conftest import ZopsHere
     from zcore.database import Database
 
-realms, users, emoji, attachments = (
+realms, users, emoji, attachments, clients = (
     tables[name]
-    for name in ("zerver_realm", "zerver_userprofile", "zerver_realmemoji", "zerver_attachment")
+    for name in (
+        "zerver_realm",
+        "zerver_userprofile",
+        "zerver_realmemoji",
+        "zerver_attachment",
+        "zerver_client",
+    )
 )
 
 
@@ -54,3 +60,27 @@ def test_texts_and_owners_of_the_organization(
         authors = set(connection.scalars(sa.select(emoji.c.author_id)))
     assert description == f"see /user_uploads/{path}"
     assert authors == {owner}
+
+
+def test_two_rows_of_one_client(
+    zops_here: ZopsHere, sqlite_database: Database, light_copy: Path
+) -> None:
+    """As in exports that were put together: what either did is of the one that is here."""
+    number = 987_654_321
+    name = ""
+
+    def change(content: dict[str, Any]) -> None:
+        nonlocal name
+        row = content["zerver_useractivity"][0]
+        (client,) = (one for one in content["zerver_client"] if one["id"] == row["client"])
+        content["zerver_client"].append(dict(client, id=number))
+        name, row["client"] = client["name"], number
+        stats["zerver_client"] = len(content["zerver_client"])
+
+    stats: dict[str, int] = {}
+    change_json(light_copy / "realm.json", change)
+    change_json(light_copy / "stats.json", lambda counts: counts["realm"].update(stats))
+    zops_here.on(sqlite_database)("import", "acme", light_copy)
+    with sqlite_database.read() as connection:
+        names = sa.select(clients.c.name).where(clients.c.name == name)
+        assert connection.scalars(names).all() == [name]

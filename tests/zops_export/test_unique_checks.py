@@ -61,6 +61,11 @@ def test_topics_are_compared_in_small_letters() -> None:
     assert _twice("zerver_usertopic", _topic(1, "Plans"), _topic(2, "plANS")) != []
 
 
+def test_clients_are_looked_up_by_their_names() -> None:
+    names = ({"id": ident, "name": "website"} for ident in (1, 2))
+    assert _twice("zerver_client", *names) == []
+
+
 def test_counts_with_a_subgroup_and_without() -> None:
     table = "analytics_realmcount"
     assert _twice(table, _count(1, None), _count(2, "a"), _count(3, "b")) == []

@@ -32,8 +32,8 @@ FOLDED = re.compile(r"(upper|lower)\((\w+)\)")
 CONDITION = re.compile(r"NOT (?P<flag>\w+)|(?P<empty>\w+) IS NULL|(?P<given>\w+) IS NOT NULL")
 # What an import makes anew, so that it does not matter what the export says.
 MADE_ANEW = frozenset({"zerver_huddle.huddle_hash"})
-# Rows that are checked with their messages.
-OTHERWISE = frozenset({"zerver_usermessage"})
+# Rows that are checked with their messages, and those that an import looks up by their names.
+OTHERWISE = frozenset({"zerver_usermessage", "zerver_client"})
 NO_HASH = 0
 ID = "id"
 
