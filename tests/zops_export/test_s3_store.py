@@ -9,7 +9,8 @@ import os
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -185,6 +186,28 @@ def test_parts_that_a_killed_process_left_are_deleted(store: S3Store, s3: S3Buck
     store.delete("22")
     assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=s3.uploads)
     assert s3.keys(s3.uploads) == ["2/a"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "NoSuchKey"), (405, "MethodNotAllowed"), (501, "NotImplemented")]
+)
+def test_a_store_that_tells_nothing_of_parts(
+    store: S3Store, s3: S3Buckets, client: Any, status: int, code: str
+) -> None:
+    """Not all that speak the protocol do; files can be deleted there as well."""
+    put(store, "2/a")
+    event = "before-call.s3.ListMultipartUploads"
+    answer = (SimpleNamespace(status_code=status), {"Error": {"Code": code}})
+
+    def say_no(**_: object) -> object:
+        return answer
+
+    client.meta.events.register(event, say_no)
+    try:
+        store.delete("2")
+    finally:
+        client.meta.events.unregister(event, say_no)
+    assert s3.keys(s3.uploads) == []
 
 
 def test_a_key_that_names_nothing_inside_is_refused(store: S3Store, s3: S3Buckets) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from boto3.s3.transfer import TransferConfig
 
-from zcore import Refused, Unreachable
+from zcore import Failed, Refused, Unreachable
 from zcore.files import COPY_BYTES, Fetched, Metadata, StoredFile, StorePair, plain_key
 from zops_export.s3_client import connect
 from zops_export.s3_content import ObjectContent
@@ -154,7 +154,8 @@ class S3Store:
         """See `zcore.files.drop_unfinished`. Parts that the store does not show to us stay."""
         key = plain_key(prefix)
         sought = {"Bucket": self.bucket, "Prefix": f"{key}/"}
-        with suppress(Unreachable), explained(self._client, self._failure("delete", key)):
+        ignored = suppress(Failed, FileNotFoundError, Unreachable)  # not all stores have this
+        with ignored, explained(self._client, self._failure("delete", key)):
             paginator = self._client.get_paginator("list_multipart_uploads")
             for page in paginator.paginate(**sought):
                 for found in page.get("Uploads", ()):
