@@ -63,6 +63,20 @@ def count(database: Database, table: str) -> int:
         return int(found.scalar_one())
 
 
+def test_what_the_database_refuses_is_not_laid_on_the_name(
+    here: ZopsInProcess, database: Database, watched: Watched, light: Path
+) -> None:
+    """When all is taken back, whoever had the subdomain has it again."""
+    with database.read() as connection:
+        last = connection.exec_driver_sql("SELECT max(id) FROM zerver_stream").scalar_one()
+    sql = f"CREATE UNIQUE INDEX one_of_each ON zerver_stream (invite_only) WHERE id > {last}"
+    run_sql(database, sql)
+    with watched.unchanged():
+        error = here("--json", "import", "acme", light, *SURE, exit_code=1).json()["error"]
+    assert error["code"] == "integrity"
+    assert subdomains(here) == {"acme"}
+
+
 def test_everything_else_is_gone(
     here: ZopsInProcess,
     realm: SampleRealm,

@@ -99,13 +99,11 @@ def write(job: ImportJob, graph: StageGraph, entry: Entry, *, again: bool = Fals
     try:
         _run_stages(job, graph, entry, again=again)
     except BaseException as error:
-        if _came_through(job, entry):
-            context.console.warn(f"though all of it was written: {error}")
-        elif isinstance(error, ZopsError) and error.code in OF_ROWS:
-            look_closer(context, job.source)
-            raise _explained(context, entry, error) from error
-        else:
+        if not _came_through(job, entry):
+            if isinstance(error, ZopsError) and error.code in OF_ROWS:
+                _explain(job, entry)
             raise
+        context.console.warn(f"though all of it was written: {error}")
     crash_point("import-committed")
 
 
@@ -167,13 +165,20 @@ def _came_through(job: ImportJob, entry: Entry) -> bool:
     return False
 
 
-def _explained(context: Context, entry: Entry, error: ZopsError) -> ZopsError:
-    """What to say when the database has refused a row: somebody may have got the subdomain."""
+def _explain(job: ImportJob, entry: Entry) -> None:
+    """Raise `Refused` if it can be found why the database did not take a row or value."""
+    if job.options.destroy is None:  # else who had the subdomain has it again
+        _require_free(job.context, entry)
+    look_closer(job.context, job.source)
+
+
+def _require_free(context: Context, entry: Entry) -> None:
+    """Raise `Refused` when somebody has got the subdomain, of which a database says the same."""
     with context.database.read() as connection:
         query = sa.select(realms.c.id).where(realms.c.string_id == entry.subdomain)
         if connection.execute(query).first() is None:
-            return error
-    return Refused(
+            return
+    raise Refused(
         f"subdomain {entry.subdomain!r} is taken: another organization has got it meanwhile",
         code="subdomain-taken",
         hint="choose another one",

@@ -58,7 +58,8 @@ def look_closer(context: Context, source: ExportSource) -> None:
     Raises `Refused` with all of it, file and row, if there is something.
     """
     notes = Notes(mends=True)
-    FirstLook(source, context.plugins, notes, context.stop.check, thorough=True).look()
+    with context.console.progress("looking for what the database does not take"):
+        FirstLook(source, context.plugins, notes, context.stop.check, thorough=True).look()
     refuse_if_problems(source.path, notes)
 
 
