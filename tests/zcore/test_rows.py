@@ -358,14 +358,8 @@ def parts_of(*rows: Iterable[Row], last: BaseException | None = None) -> Generat
 def test_rows_of_several_tables_are_counted_by_table(either: Database) -> None:
     many = [(f"{number}\t" + "x" * 1000,) for number in range(3000)]
     some = [("one client",), ("another",)]
-    assert (
-        copy_all(either, parts_of(many, some, [("more",)], [], [("last",)]))
-        == {
-            SAMPLES.name: 3002,
-            CLIENTS.name: 2,
-        }
-        or either.dialect == "sqlite"
-    )
+    counts = copy_all(either, parts_of(many, some, [("more",)], [], [("last",)]))
+    assert counts == {SAMPLES.name: 3002, CLIENTS.name: 2}
     assert stored(either, "Text") == [text for (text,) in many] + ["more", "last"]
 
 
