@@ -6,6 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from zcore.internal_realm import ensure_internal_realm
 from zcore.schema import tables
@@ -44,7 +45,7 @@ def reserve_ids(
     `earlier` has numbers that were reserved before, by table: that of the organization at least.
     """
     ensure_internal_realm(writer.connection, earlier[REALM][0] - 1)
-    ids = {"zerver_client": _clients(writer.connection, index.clients)}
+    ids = {"zerver_client": known_clients(writer.connection, index.clients)}
     later = sorted(referenced_tables() - {REALM, *FIRST_RESERVED, *SHARED_KEYS, "zerver_client"})
     for name in (REALM, *FIRST_RESERVED, *later):
         ids[name] = _reserved(writer, name, index.ids[name], earlier.get(name), index.dates)
@@ -74,18 +75,22 @@ def _reserved(
     return IdMap(old, writer.reserve(table, len(old)))
 
 
-def _clients(connection: sa.Connection, rows: Sequence[JsonRow]) -> IdMap:
-    """Clients belong to the server, and are the same by name."""
-    wanted = {str(row.get("name"))[:LONGEST_CLIENT_NAME]: row["id"] for row in rows}
-    known = _known_clients(connection)
-    if missing := [{"name": name} for name in wanted if name not in known]:
-        connection.execute(sa.insert(clients), missing)
-        known = _known_clients(connection)
+def known_clients(connection: sa.Connection, rows: Sequence[JsonRow]) -> IdMap:
+    """Clients belong to the server, and are the same by name. Those that it lacks are made.
+
+    Whoever makes the same at this moment is waited for.
+    """
+    wanted = {str(row.get("name"))[:LONGEST_CLIENT_NAME] for row in rows}
+    known = _clients_by_name(connection)
+    if missing := [{"name": name} for name in sorted(wanted - known.keys())]:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        connection.execute(insert(clients).on_conflict_do_nothing(), missing)
+        known = _clients_by_name(connection)
     pairs = [(row["id"], known[str(row.get("name"))[:LONGEST_CLIENT_NAME]]) for row in rows]
     return IdMap(array("q", [old for old, _ in pairs]), [new for _, new in pairs])  # type: ignore[misc]
 
 
-def _known_clients(connection: sa.Connection) -> dict[str, int]:
+def _clients_by_name(connection: sa.Connection) -> dict[str, int]:
     rows = connection.execute(sa.select(clients.c.name, clients.c.id)).all()
     return dict(rows)
 
