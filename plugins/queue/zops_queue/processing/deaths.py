@@ -189,7 +189,9 @@ class Deaths:
                 book.setdefault(queue, {}).update(suspects)
             yield book
             book = {queue: suspects for queue, suspects in book.items() if suspects}
-            if book != before:
+            if book == before:
+                self._unwritten = {}  # it says what is stored already
+            else:
                 self._save_if_possible(book)
         finally:
             os.close(lock)
