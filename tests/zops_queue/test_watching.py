@@ -115,6 +115,9 @@ def test_a_worker_that_waits_for_a_service_is_no_health() -> None:
     QueueLoop(recorder.loaded, place).run()
     assert states == ["working", "waits: no database"]
     assert meter.waiting == ""
+    meter.waiting = "RabbitMQ is short of memory"  # of a connection that was lost then
+    meter.connect()
+    assert meter.waiting == ""
 
 
 def test_numbers_are_as_prometheus_reads_them() -> None:

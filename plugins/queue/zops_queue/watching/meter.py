@@ -73,7 +73,7 @@ class QueueMeter:
 
     def connect(self) -> None:
         """There is a connection to the broker, and the queue is being consumed."""
-        self.connected, self.trouble = True, ""
+        self.connected, self.trouble, self.waiting = True, "", ""
 
     def lose(self, trouble: str) -> None:
         """There is none because of `trouble`; it is tried again."""
