@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import threading
@@ -368,7 +369,15 @@ def test_what_may_take_hours_is_fetched_when_its_turn_comes(
     assert left == [2, 1, 0]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        Failed("the queue file: database or disk is full"),
+        OSError(errno.ENOSPC, "the disk is full"),
+    ],
+)
 def test_a_disk_that_is_full_for_a_while_ends_nothing(
+    error: Exception,
     embedded: Callable[[], EmbeddedBroker],
     queue: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -380,7 +389,7 @@ def test_a_disk_that_is_full_for_a_while_ends_nothing(
 
     def fail_once(self: EmbeddedConsumer, deliveries: Sequence[Delivery]) -> None:
         if full.pop() if full else False:
-            raise Failed("the queue file: database or disk is full")
+            raise error
         acknowledge(self, deliveries)
 
     monkeypatch.setattr(EmbeddedConsumer, "acknowledge", fail_once)
@@ -388,9 +397,11 @@ def test_a_disk_that_is_full_for_a_while_ends_nothing(
     recorder = Recorder(queue)
     thread = threading.Thread(target=run, args=([recorder.loaded], place))
     thread.start()
-    until(lambda: recorder.done == [0, 0, 1, 2])
-    place.stop.set()
-    thread.join()
+    try:
+        until(lambda: recorder.done == [0, 0, 1, 2])
+    finally:
+        place.stop.set()
+        thread.join()
     assert "disk is full; connecting again" in capsys.readouterr().err
     broker.close()
 

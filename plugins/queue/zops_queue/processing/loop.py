@@ -76,7 +76,8 @@ class QueueLoop:
             return not self._has_begun
         if self._workplace.options.drain:
             return True
-        return not (self._others or (self._has_begun and isinstance(error, ZopsError)))
+        passes = isinstance(error, (ZopsError, OSError))  # not a bug; such as a full disk
+        return not (self._others or (self._has_begun and passes))
 
     def _pause(self, trouble: Exception, worked: float) -> bool:
         """Wait, longer each time. True when asked to stop meanwhile."""
