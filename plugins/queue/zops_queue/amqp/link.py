@@ -132,7 +132,7 @@ class Link:
                 self._connection.close()
                 self.wait_until(lambda: self._lost, SECONDS_TO_CLOSE)
         if self._lost is None:  # it does not listen
-            with contextlib.suppress(Unreachable):
+            with contextlib.suppress(Unreachable), self.translated():
                 self._connection.abandon()
                 self.wait_until(lambda: self._lost, SECONDS_TO_CLOSE)
         self._release_the_loop()
