@@ -53,11 +53,12 @@ def report_bug(
 def _given(arguments: Sequence[str], command: str) -> Iterator[str]:
     """What an error could quote of the command line: all but the names of options and commands."""
     for argument in arguments:
-        option, _, value = argument.partition("=")
-        if not argument.startswith("-"):
-            value = argument
-        if value and option != command:
-            yield value
+        if argument.startswith("--"):
+            yield argument.partition("=")[2]
+        elif argument.startswith("-"):
+            yield argument[2:]  # -rVALUE
+        elif argument != command:
+            yield argument
 
 
 def _secrets(settings: Settings) -> Iterator[str]:

@@ -28,13 +28,14 @@ import zcore
 @click.command()
 @click.argument("who")
 @click.option("--say", default="")
-def greet(who, say):
+@click.option("-b", "--by", default="")
+def greet(who, say, by):
     if say == "nothing":
         raise zcore.Failed("no luck")
     password = "hsuh"[::-1]  # so that the source, which is sent, does not have it
-    raise LookupError(f"greet: {who} was told {say} at amqp://zops:{password}@localhost")
+    raise LookupError(f"greet: {who} was told {say} by {by} at amqp://zops:{password}@localhost")
 """
-GREET = ("greet", "ann@a.test", "--say=good morning")
+GREET = ("greet", "ann@a.test", "--say=good morning", "-bMia Meier")
 
 
 @pytest.fixture
@@ -51,15 +52,14 @@ def test_a_bug_is_told_without_secrets_and_what_was_given(acme: Zops, sentry: Se
     (report,) = sentry.of("event")
     (said,) = report["exception"]["values"]
     assert said["type"] == "LookupError"
-    assert said["value"] == f"greet: {REMOVED} was told {REMOVED} at amqp://zops:***@localhost"
+    assert said["value"] == f"greet: {REMOVED} was told {REMOVED} by {REMOVED} at amqp://zops:***@localhost"
     last = said["stacktrace"]["frames"][-1]
     assert (last["function"], "vars" in last) == ("greet", False)
     assert report["level"] == "error"
     assert report["tags"] == {"command": "greet", "maker": "plugin 'acme' (dist-of-acme 1.0)"}
     assert report["fingerprint"] == ["zops", "greet", "LookupError"]
-    assert not any(
-        word in raw for raw in sentry.raw for word in ("hush", "ann@a.test", "good morning")
-    )
+    secrets = ("hush", "ann@a.test", "good morning", "Mia Meier")
+    assert not any(word in raw for raw in sentry.raw for word in secrets)
 
 
 def test_what_is_no_bug_is_told_nobody(acme: Zops, sentry: SentryServer) -> None:
