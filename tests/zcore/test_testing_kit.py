@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,7 +20,7 @@ import pika
 import psycopg2
 import pytest
 
-from zcore.testing import programs
+from zcore.testing import processes, programs
 from zcore.testing.commands import Completed, Zops
 from zcore.testing.processes import Server, ServiceFailed, ServiceMissing, private_folder
 
@@ -167,6 +169,25 @@ def test_a_server_ends_and_its_folder_goes() -> None:
     assert not is_alive(pid)
     assert not folder.exists()
     server.stop()
+
+
+@pytest.mark.parametrize(
+    ("available", "limit", "is_used"),
+    [("8000000", "max", True), ("8000000", "16000000000", True), ("8000000", "6000000000", False)]
+    + [("2000000", "max", False), ("", "max", False)],
+)
+def test_a_disk_in_memory_is_used_where_there_is_memory(
+    available: str, limit: str, is_used: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meminfo, container = tmp_path / "meminfo", tmp_path / "memory.max"
+    meminfo.write_text(f"MemFree: 9 kB\nMemAvailable:   {available} kB\n")
+    container.write_text(f"{limit}\n")
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(processes, "MEMORY", tmp_path)
+    monkeypatch.setattr(processes, "MEMINFO", meminfo)
+    monkeypatch.setattr(processes, "CONTAINER_LIMITS", (tmp_path / "none", container))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**11))
+    assert processes.disk_in_memory() == (tmp_path if is_used else None)
 
 
 OWNER = """

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,11 @@ SECONDS_TO_STOP = 30.0
 # Disks in memory: a database of many small files is made there in a tenth of the time.
 MEMORY = Path("/dev/shm")  # noqa: S108 - the new folder in it is private
 ENOUGH_MEMORY = 4 * 10**9
+MEMINFO = Path("/proc/meminfo")
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 
 
 class ServiceMissing(Exception):
@@ -81,7 +87,24 @@ def disk_in_memory() -> Path | None:
     """The disk in memory, where there is one, with room. `TMPDIR` decides where it is set."""
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
         return None
-    return MEMORY if shutil.disk_usage(MEMORY).free > ENOUGH_MEMORY else None
+    room = min(shutil.disk_usage(MEMORY).free, _available_memory())
+    return MEMORY if room > ENOUGH_MEMORY else None
+
+
+def _available_memory() -> int:
+    """Bytes of memory that disks may take: its size says nothing of what is left for it.
+
+    That is what the machine has available, and half of what a container may have.
+    """
+    try:
+        found = re.search(r"^MemAvailable: *(\d+) kB$", MEMINFO.read_text("ascii"), re.MULTILINE)
+    except OSError:
+        return 0
+    available = int(found[1]) * 1024 if found else 0
+    for path in CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # there is none; it is "max"
+            available = min(available, int(path.read_text("ascii")) // 2)
+    return available
 
 
 def _open_to_all(folder: Path) -> bool:
