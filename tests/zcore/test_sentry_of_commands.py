@@ -52,7 +52,10 @@ def test_a_bug_is_told_without_secrets_and_what_was_given(acme: Zops, sentry: Se
     (report,) = sentry.of("event")
     (said,) = report["exception"]["values"]
     assert said["type"] == "LookupError"
-    assert said["value"] == f"greet: {REMOVED} was told {REMOVED} by {REMOVED} at amqp://zops:***@localhost"
+    assert (
+        said["value"]
+        == f"greet: {REMOVED} was told {REMOVED} by {REMOVED} at amqp://zops:***@localhost"
+    )
     last = said["stacktrace"]["frames"][-1]
     assert (last["function"], "vars" in last) == ("greet", False)
     assert report["level"] == "error"

@@ -173,8 +173,13 @@ def test_a_server_ends_and_its_folder_goes() -> None:
 
 @pytest.mark.parametrize(
     ("available", "limit", "is_used"),
-    [("8000000", "max", True), ("8000000", "16000000000", True), ("8000000", "6000000000", False)]
-    + [("2000000", "max", False), ("", "max", False)],
+    [
+        ("8000000", "max", True),
+        ("8000000", "16000000000", True),
+        ("8000000", "6000000000", False),
+        ("2000000", "max", False),
+        ("", "max", False),
+    ],
 )
 def test_a_disk_in_memory_is_used_where_there_is_memory(
     available: str, limit: str, is_used: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
