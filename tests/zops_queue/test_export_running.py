@@ -43,6 +43,14 @@ KILLED_ONCE = """
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 """
+STOPPED_EARLY = """
+    import os, signal, time
+
+    def more(job):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as when it is just starting
+        os.kill(os.getppid(), signal.SIGTERM)
+        time.sleep(60)
+"""
 STAGE = """
     from zcore import Stage, hookimpl
 
@@ -157,6 +165,17 @@ def test_a_stop_leaves_the_event_in_the_queue(
     asking.zops(*WORK)
     assert asking.row(number)["status"] == SUCCEEDED
     assert asking.row(number)["date_failed"] is None
+
+
+def test_a_stop_while_an_export_is_just_starting_is_no_failure(
+    asking: Asking, temporary_plugins: TemporaryPlugins, uploads: Path
+) -> None:
+    temporary_plugins.install("slow", STAGE, work=STOPPED_EARLY)
+    number = asking.ask()
+    asking.zops("process-queue", "deferred_work")
+    assert asking.row(number)["status"] == STARTED
+    (counted,) = asking.zops("--json", "queue", "stats", "deferred_work").json()["queues"]
+    assert (counted["ready"], counted["delayed"]) == (1, 0)
 
 
 def test_an_export_goes_on_when_its_worker_is_killed(

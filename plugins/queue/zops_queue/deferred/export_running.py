@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,7 @@ FLAGS = {1: "--public-only", 2: "--export-full-with-consent", 3: "--full"}  # by
 LOCKS = "requested-exports"  # in the data folder
 # What trying again would not change
 FOR_GOOD = (ExitCode.USAGE, ExitCode.REFUSED, ExitCode.BUG)
+STOPPED = (ExitCode.INTERRUPTED, -signal.SIGTERM)  # the latter when it was just starting
 
 
 class Request(NamedTuple):
@@ -76,7 +78,7 @@ def _make(request: Request, work: WorkContext, lock: int) -> str:
     ended = run_zops(current(), words, keep_open=lock)
     if ended.exit_code in (ExitCode.DONE, ExitCode.FINDINGS):
         return ""
-    if ended.exit_code == ExitCode.INTERRUPTED and current().stop.is_set():
+    if ended.exit_code in STOPPED and current().stop.is_set():
         raise Interrupted("stopped while an export was made")
     if ended.exit_code < 0:  # it could not say so to those who wait for it
         run_zops(current(), (*words, "--given-up"), keep_open=lock)
