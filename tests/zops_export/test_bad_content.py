@@ -185,6 +185,11 @@ BAD_ROWS: dict[str, tuple[str, Callable[[Tables], Any], str]] = {
     # ids
     "a channel without id": (REALM, _drop("zerver_stream", "id"), "zerver_stream"),
     "a message without id": (MESSAGES, _drop("zerver_message", "id"), "zerver_message"),
+    "a system bot with a number beyond all": (
+        REALM,
+        _set("zerver_userprofile_crossrealm", "recipient_id", 2**63),
+        "zerver_userprofile_crossrealm",
+    ),
     "a client without id": (REALM, _drop("zerver_client", "id"), "zerver_client"),
     "a client without name": (REALM, _drop("zerver_client", "name"), "zerver_client"),
     "a bot without id": (REALM, _drop("zerver_userprofile_crossrealm", "id"), "crossrealm"),

@@ -199,7 +199,10 @@ def _require(block: Rows, name: str, kinds: Mapping[str, type]) -> None:
     """Raise `NotJson` unless every row has these keys, with values of these kinds."""
     for row in block.rows:
         for key, kind in kinds.items():
-            if type(row.get(key)) is not kind:  # true is no number
+            value = row.get(key)
+            # true is no number, and none is larger than a column
+            too_large = isinstance(value, int) and not -(2**63) <= value < 2**63
+            if type(value) is not kind or too_large:
                 place = f"{block.table} {row.get('id', '(no id)')}"
                 raise NotJson(f"{name}: {place} has no usable {key!r}")
 
