@@ -16,6 +16,7 @@ from tests.zops_queue.receiving import until
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
     from zcore.testing.commands import Zops
@@ -131,6 +132,15 @@ if early.exists():
 """
 
 
+@pytest.fixture
+def hangs_up() -> Iterator[None]:
+    """Processes end when they are hung up, also where the tests themselves do not (`nohup`)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangs_up")
 def test_a_signal_to_restart_waits_for_who_is_just_starting(danger: Danger) -> None:
     plugin = danger.code / "__init__.py"
     plugin.write_text(HANG_UP_ONCE + plugin.read_text())  # long before anything listens

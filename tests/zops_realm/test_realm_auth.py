@@ -8,13 +8,13 @@ import pytest
 
 from tests.zops_realm.realm_state import audit, rows
 from zcore import AuthBackend, Refused
-from zcore.context import set_current
+from zcore.context import _current
 from zcore.organizations.realms import AUTHENTICATION_METHODS
 from zcore.testing.plugins import hooks
 from zops_realm.realm_auth import AuthRequest, list_methods, switch_methods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from zcore import Context
     from zcore.database import Database
@@ -67,7 +67,7 @@ def acme(
     sqlite_database: Database,
     context_of: Callable[..., Context],
     make_realm: Callable[[Database, str], int],
-) -> tuple[Context, int, list[Any]]:
+) -> Iterator[tuple[Context, int, list[Any]]]:
     """A run with a plugin that has a login of its own; an organization; the changes it is told."""
     told: list[Any] = []
     badge = AuthBackend("Badge", "Show the badge.", "a reader", "the number on the badge")
@@ -76,8 +76,9 @@ def acme(
         zops_auth_backends=lambda: [badge], zops_committed=lambda change: told.append(change)
     )
     context = context_of(sqlite_database, plugins={"badges": plugin})
-    set_current(context)
-    return context, realm_id, told
+    token = _current.set(context)
+    yield context, realm_id, told
+    _current.reset(token)
 
 
 def switch(context: Context, *names: str, enable: bool = False, dry_run: bool = False) -> Any:
