@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import pika
 import pytest
 
 from zcore.testing import broker as stub
@@ -15,6 +16,8 @@ from zops_queue.embedded.broker import EmbeddedBroker
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pika.adapters.blocking_connection import BlockingChannel
 
     from zcore.broker import Broker
 
@@ -53,6 +56,22 @@ def connect(broker_url: str, tmp_path: Path) -> Iterator[Connect]:
 def broker(connect: Connect) -> Broker:
     """One connection to the broker."""
     return connect()
+
+
+@pytest.fixture
+def server(rabbitmq_url: str) -> Iterator[BlockingChannel]:
+    """A channel as a Zulip server has it."""
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
+    yield connection.channel()
+    connection.close()
+
+
+@pytest.fixture
+def amqp(rabbitmq_url: str) -> Iterator[AmqpBroker]:
+    """A connection of ours to RabbitMQ."""
+    broker = AmqpBroker(rabbitmq_url)
+    yield broker
+    broker.close()
 
 
 @pytest.fixture

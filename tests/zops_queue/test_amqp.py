@@ -26,21 +26,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def server(rabbitmq_url: str) -> Iterator[BlockingChannel]:
-    """A channel as a Zulip server has it."""
-    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
-    yield connection.channel()
-    connection.close()
-
-
-@pytest.fixture
-def amqp(rabbitmq_url: str) -> Iterator[AmqpBroker]:
-    broker = AmqpBroker(rabbitmq_url)
-    yield broker
-    broker.close()
-
-
-@pytest.fixture
 def proxy(rabbitmq_url: str) -> Iterator[Proxy]:
     parts = urlsplit(rabbitmq_url)
     proxy = Proxy(parts.hostname or "", parts.port or 5672)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import pika
 import pytest
 
 from tests.zops_queue.places import Recorder, workplace
@@ -21,7 +20,7 @@ from zops_queue.processing.workplace import Options, Tally
 from zops_queue.registry import LoadedWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pika.adapters.blocking_connection import BlockingChannel
 
@@ -32,20 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["node"]
 pytestmark = pytest.mark.rabbitmq
 OTHERWISE: dict[str, Any] = {"durable": True, "arguments": {"x-max-length": 5}}
-
-
-@pytest.fixture
-def server(rabbitmq_url: str) -> Iterator[BlockingChannel]:
-    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
-    yield connection.channel()
-    connection.close()
-
-
-@pytest.fixture
-def broker(rabbitmq_url: str) -> Iterator[AmqpBroker]:
-    broker = AmqpBroker(rabbitmq_url)
-    yield broker
-    broker.close()
 
 
 def pass_on(events: Sequence[Event], context: WorkContext) -> None:
@@ -59,41 +44,41 @@ def pass_on(events: Sequence[Event], context: WorkContext) -> None:
 def test_what_a_worker_publishes_is_refused(
     node: PrivateRabbitMQ,
     rabbitmq_url: str,
-    broker: AmqpBroker,
+    amqp: AmqpBroker,
     server: BlockingChannel,
     queue: str,
 ) -> None:
     full, otherwise, good = f"{queue}_full", f"{queue}_otherwise", f"{queue}_good"
     server.queue_declare(otherwise, **OTHERWISE)
-    broker.declare(full)
+    amqp.declare(full)
     node.fill(rabbitmq_url, full)
     orders = [{"to": good}, {"to": otherwise}, {"to": full}, {"to": good, "size": 3000}]
     numbered = [{"n": number, **order} for number, order in enumerate(orders)]
-    broker.publish(queue, map(encode_event, numbered))
+    amqp.publish(queue, map(encode_event, numbered))
     recorder = Recorder(queue, batch=4)
     recorder.before = pass_on
     with node.taking_at_most(2000):
         tally = run([recorder.loaded], workplace(lambda: AmqpBroker(rabbitmq_url)))
     assert tally == Tally(processed=1, retried=6, dead={queue: 3})
-    said = {letter.body: letter.failure for letter in broker.dead_letters(queue, 9)}
+    said = {letter.body: letter.failure for letter in amqp.dead_letters(queue, 9)}
     reasons = [said[encode_event(order)] for order in numbered[1:]]
     for reason, words in zip(reasons, ("inequivalent arg", "is full", "message size"), strict=True):
         assert words in reason.error
         assert reason.attempts == 3
         assert "Refused" in reason.traceback
-    assert {each.body for each in broker.peek(good, 9)} == {b'{"n":0,"text":""}'}
+    assert {each.body for each in amqp.peek(good, 9)} == {b'{"n":0,"text":""}'}
 
 
 def test_with_a_lease_only_the_publishing_is_tried_again(
     rabbitmq_url: str,
-    broker: AmqpBroker,
+    amqp: AmqpBroker,
     server: BlockingChannel,
     sqlite_database: Database,
     queue: str,
 ) -> None:
     other = f"{queue}_other"
     server.queue_declare(other, **OTHERWISE)
-    broker.publish(queue, [encode_event({"n": 1, "to": other}), *events([2])])
+    amqp.publish(queue, [encode_event({"n": 1, "to": other}), *events([2])])
     recorder = Recorder(queue)
 
     def pass_on_the_first(events: Sequence[Event], context: WorkContext) -> None:
@@ -107,12 +92,12 @@ def test_with_a_lease_only_the_publishing_is_tried_again(
     place = workplace(lambda: AmqpBroker(rabbitmq_url), open_database=lambda: sqlite_database)
     assert run([worker], place) == Tally(processed=1, retried=1, repeated=1)
     assert recorder.done == [1, 2]
-    assert [each.body for each in broker.peek(other, 9)] == [b'{"n":1,"text":""}']
+    assert [each.body for each in amqp.peek(other, 9)] == [b'{"n":1,"text":""}']
 
 
 def test_a_queue_of_dead_letters_that_is_refused_stops_nothing_else(
     rabbitmq_url: str,
-    broker: AmqpBroker,
+    amqp: AmqpBroker,
     server: BlockingChannel,
     queue: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -120,7 +105,7 @@ def test_a_queue_of_dead_letters_that_is_refused_stops_nothing_else(
 ) -> None:
     monkeypatch.setattr(standins, "PAUSES", Pauses(first=0.05, longest=0.1))
     server.queue_declare(names.dead_queue(queue), **OTHERWISE)
-    broker.publish(queue, [b"no event", b"nor this", *events(range(4))])
+    amqp.publish(queue, [b"no event", b"nor this", *events(range(4))])
     recorder = Recorder(queue)
 
     def fail_once(events: Sequence[Event], context: WorkContext) -> None:
@@ -134,22 +119,22 @@ def test_a_queue_of_dead_letters_that_is_refused_stops_nothing_else(
         until(lambda: recorder.done == [0, 2, 3, 1])
         until(lambda: "inequivalent arg" in meter.waiting)
         for _ in range(3):
-            broker.publish(queue, events([5]))
+            amqp.publish(queue, events([5]))
         until(lambda: len(recorder.done) == 7)
-        assert state(broker, queue).ready == 0  # in hand, and not delivered again and again
+        assert state(amqp, queue).ready == 0  # in hand, and not delivered again and again
         server.queue_delete(names.dead_queue(queue))
-        until(lambda: state(broker, queue).dead == 2)
+        until(lambda: state(amqp, queue).dead == 2)
         until(lambda: not meter.waiting)
     assert meter.dead == 2
     assert capsys.readouterr().err.count("what is to be tried again waits") == 1
 
 
 def test_publishing_during_an_alarm_keeps_only_its_own_queue_waiting(
-    node: PrivateRabbitMQ, rabbitmq_url: str, broker: AmqpBroker, queue: str
+    node: PrivateRabbitMQ, rabbitmq_url: str, amqp: AmqpBroker, queue: str
 ) -> None:
     publishing, other = Recorder(queue), Recorder(f"{queue}_other")
-    broker.publish(queue, [encode_event({"n": 1, "to": f"{queue}_next"})])
-    broker.publish(other.loaded.queue, events(range(50)))
+    amqp.publish(queue, [encode_event({"n": 1, "to": f"{queue}_next"})])
+    amqp.publish(other.loaded.queue, events(range(50)))
     publishing.before = pass_on
     place = workplace(lambda: AmqpBroker(rabbitmq_url), options=Options())
     with ExitStack() as alarm:
@@ -160,4 +145,4 @@ def test_publishing_during_an_alarm_keeps_only_its_own_queue_waiting(
             alarm.close()
             until(lambda: place.meters.of(queue).processed == 1)
     assert publishing.done == [1]
-    assert [each.body for each in broker.peek(f"{queue}_next", 9)] == [b'{"n":1,"text":""}']
+    assert [each.body for each in amqp.peek(f"{queue}_next", 9)] == [b'{"n":1,"text":""}']
