@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 # How long the rows of an import take, as so many times the thorough look of a dry run at them.
 # Measured with 100,000 messages and 2,000,000 user messages, on two cores that did nothing else,
-# PostgreSQL on the same machine: a look took 3.5 s, the imports 16, 42 and 14 s, some 2 s of them
+# PostgreSQL on the same machine: a look took 3.8 s, the imports 16, 42 and 12 s, some 2 s of them
 # for files. On busy cores PostgreSQL took longer, up to 18 times. What a disk or a network adds
 # to the files is a guess.
-TIMES_THE_LOOK = {"sqlite": 4.5, "postgresql": 12.0}
-TIMES_THE_LOOK_ALONE = 3.5  # with --exclusive
+TIMES_THE_LOOK = {"sqlite": 3.6, "postgresql": 10.6}
+TIMES_THE_LOOK_ALONE = 2.7  # with --exclusive
 BYTES_A_SECOND, SECONDS_A_FILE = 50e6, 0.005
 LONGEST_LIST = 8
 FIRST_ROWS, OUR_PLUGIN = "realm-rows", "export"
